@@ -26,6 +26,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _WEB_ORIGIN = re.compile(rf"https://({_HOST.pattern})(?::[1-9]\d{{0,4}})?")
 _LOCAL_ORIGIN = re.compile(r"http://(localhost)(?::[1-9]\d{0,4})?")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _APK_ORIGIN = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{43}")
 
 
@@ -128,7 +129,7 @@ class Policy(BaseModel):
         """
         if trust is Trust.VERIFIED:
             return vouched
-        unnamed = anchor is not None and re.fullmatch("[0-9a-f]{64}", anchor) is not None
+        unnamed = anchor is not None and _FINGERPRINT.fullmatch(anchor) is not None
         in_force = unnamed or anchor in self.local_roots
         return trust is Trust.LOCAL and self.local_roots_count and in_force and vouched
 
