@@ -98,50 +98,32 @@ async def create_ahead(database: Database, months: int) -> list[str]:
     return made
 
 
-async def drop(
-    database: Database,
-    partition: Partition,
-    before: Callable[[AsyncSession], Awaitable[None]] | None = None,
-) -> None:
+Before = Callable[[AsyncSession], Awaitable[None]]
+"""Writes what belongs to a change of the table, in the same transaction."""
+
+
+async def drop(database: Database, partition: Partition, before: Before | None = None) -> None:
     """Drop a partition with its rows, after what ``before`` writes in the same transaction.
 
     :raises DatabaseUnavailable: the table was in use all the time
     """
 
-    async def work(session: AsyncSession) -> None:
-        if before is not None:
-            await before(session)
-        # Without detaching it first, which would lock the activations as well.
-        await session.execute(text(f"DROP TABLE {partition.name}"))
-
-    await _insisting(database, work)
+    # Without detaching it first, which would lock the activations as well.
+    await _after(database, before, f"DROP TABLE {partition.name}")
     log.info("audit_partition_dropped", partition=partition.name)
 
 
-async def detach(
-    database: Database,
-    partition: Partition,
-    before: Callable[[AsyncSession], Awaitable[None]] | None = None,
-) -> None:
+async def detach(database: Database, partition: Partition, before: Before | None = None) -> None:
     """Take a partition out of its table: it stays in the database as a table of its own.
 
     :raises DatabaseUnavailable: the table was in use all the time
     """
 
-    async def work(session: AsyncSession) -> None:
-        if before is not None:
-            await before(session)
-        await session.execute(text(f"ALTER TABLE {partition.table} DETACH PARTITION {partition.name}"))
-
-    await _insisting(database, work)
+    await _after(database, before, f"ALTER TABLE {partition.table} DETACH PARTITION {partition.name}")
     log.info("audit_partition_detached", partition=partition.name)
 
 
-async def attach(
-    database: Database,
-    partition: Partition,
-    before: Callable[[AsyncSession], Awaitable[None]],
-) -> None:
+async def attach(database: Database, partition: Partition, before: Before) -> None:
     """Put a table with the rows of a time back in its place, after what ``before`` writes.
 
     :param partition: with an end
@@ -149,15 +131,19 @@ async def attach(
     """
     since = "MINVALUE" if partition.since is None else f"'{partition.since:%Y-%m-%d}'"
     bounds = f"FOR VALUES FROM ({since}) TO ('{partition.until:%Y-%m-%d}')"
+    await _after(
+        database, before, f"ALTER TABLE {partition.table} ATTACH PARTITION {partition.name} {bounds}"
+    )
+    log.info("audit_partition_attached", partition=partition.name)
 
+
+async def _after(database: Database, before: Before | None, statement: str) -> None:
     async def work(session: AsyncSession) -> None:
-        await before(session)
-        await session.execute(
-            text(f"ALTER TABLE {partition.table} ATTACH PARTITION {partition.name} {bounds}")
-        )
+        if before is not None:
+            await before(session)
+        await session.execute(text(statement))
 
     await _insisting(database, work)
-    log.info("audit_partition_attached", partition=partition.name)
 
 
 def partition_name(table: str, month: datetime) -> str:
