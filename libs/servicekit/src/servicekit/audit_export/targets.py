@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
@@ -85,7 +84,7 @@ class SyslogTarget:
             context = self._context.current()
             with context.wrap_socket(plain, server_hostname=self._address[0]) as connection:
                 connection.sendall(messages)
-                _close(connection)
+                connection.unwrap()
 
     def _message(self, record: AuditRecord, line: bytes) -> bytes:
         priority = _FACILITY_AUDIT * 8 + _SEVERITIES.get(record.level, _INFORMATIONAL)
@@ -98,14 +97,6 @@ class SyslogTarget:
 def _framed(message: bytes) -> bytes:
     """With its length in front (RFC 5425 §4.3)."""
     return b"%d %s" % (len(message), message)
-
-
-def _close(connection: ssl.SSLSocket) -> None:
-    try:
-        connection.unwrap()
-    except ssl.SSLEOFError:
-        # Closed without the last word of TLS. What was not read would have reset the connection.
-        return
 
 
 def _host() -> str:
