@@ -12,14 +12,15 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.types import TypeDecorator
 
 from servicekit import units
 from servicekit.database_errors import DatabaseUnavailable, connection_failed, judge, translate_error
@@ -29,14 +30,19 @@ from servicekit.reads import Read, Row, SharedReads
 from servicekit.settings import DatabaseSettings
 from servicekit.start_rules import Finding, StartRefused
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
 __all__ = [
     "NAMING_CONVENTION",
     "BigIntPk",
     "Database",
     "DatabaseUnavailable",
     "Dialect",
+    "Microseconds",
     "UtcTimestamp",
     "after_commit",
+    "conflict_insert",
     "fetch_within",
     "for_update",
     "insert_ignore",
@@ -60,17 +66,20 @@ BigIntPk = BigInteger().with_variant(Integer(), "sqlite")
 """A generated primary key: BIGINT on PostgreSQL, the rowid on SQLite."""
 
 
+class Microseconds(DateTime):
+    """``TIMESTAMP(6) WITHOUT TIME ZONE``; SQLite keeps ISO text."""
+
+
+@compiles(Microseconds, "postgresql")
+def _declared(_type: Microseconds, _compiler: Any, **_more: Any) -> str:
+    return "TIMESTAMP(6) WITHOUT TIME ZONE"
+
+
 class UtcTimestamp(TypeDecorator[datetime]):
     """``TIMESTAMP(6) WITHOUT TIME ZONE`` holding naive UTC. An aware value is a mistake and is refused."""
 
-    impl = DateTime
+    impl = Microseconds
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Any) -> TypeEngine[Any]:
-        """Microseconds on both; SQLite keeps ISO text."""
-        if dialect.name == "postgresql":
-            return cast(TypeEngine[Any], dialect.type_descriptor(postgresql.TIMESTAMP(precision=6)))
-        return cast(TypeEngine[Any], dialect.type_descriptor(DateTime()))
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Let only naive values through."""
@@ -382,6 +391,14 @@ def for_update(
     return statement.with_for_update(skip_locked=skip_locked, nowait=nowait, of=of)
 
 
+def conflict_insert(dialect: str, table: Any) -> postgresql.Insert:
+    """An insert that can say what becomes of a row whose key is taken; of both databases' words for that only
+    those of the one in use are loaded.
+    """
+    made: postgresql.Insert = import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+    return made
+
+
 async def fetch_within(session: AsyncSession, read: Read, /, *values: Any) -> Sequence[Row]:
     """The rows of a hot read as a transaction sees them."""
     connection = await session.connection()
@@ -400,9 +417,9 @@ async def insert_ignore(
     On PostgreSQL an insert waits for a concurrent one of the same key to commit or roll back, so exactly
     one wins.
     """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows = values if isinstance(values, Mapping) else list(values)
     if not rows:
         return 0
-    result = await session.execute(insert(table).values(rows).on_conflict_do_nothing())
+    insert = conflict_insert(session.get_bind().dialect.name, table)
+    result = await session.execute(insert.values(rows).on_conflict_do_nothing())
     return cast(CursorResult[Any], result).rowcount

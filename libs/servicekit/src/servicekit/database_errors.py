@@ -64,19 +64,20 @@ def _judge_wrapped(error: DBAPIError) -> Verdict:
     if number is not None:
         return sqlite_verdict_of(number)
     # SQLAlchemy's own form of some errors has lost the code; it is raised from the driver's.
-    driver_error = cause if _sqlstate(cause) else getattr(cause, "__cause__", None)
+    driver_error = cause if sqlstate_of(cause) else getattr(cause, "__cause__", None)
     return OURS if driver_error is None else _judge_driver(driver_error)
 
 
 def _judge_driver(error: BaseException) -> Verdict:
     if _STALE_PLAN in (type(error).__name__, type(error.__cause__).__name__):
         return WRONG_SERVER
-    sqlstate = _sqlstate(error)
+    sqlstate = sqlstate_of(error)
     # Without a code it is the driver's own complaint about its connection.
     return LOST if sqlstate is None else verdict_of(sqlstate)
 
 
-def _sqlstate(error: object) -> str | None:
+def sqlstate_of(error: object) -> str | None:
+    """What the server says of an error of the driver, ``None`` for any other."""
     found = getattr(error, "sqlstate", None)
     return found if isinstance(found, str) else None
 
@@ -85,7 +86,7 @@ def code_of(error: BaseException) -> str:
     """SQLSTATE or SQLite's result code, for logs and metrics; the error's type when there is none."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     for each in (cause, getattr(cause, "__cause__", None)):
-        found = _sqlstate(each) or getattr(each, "sqlite_errorcode", None)
+        found = sqlstate_of(each) or getattr(each, "sqlite_errorcode", None)
         if found is not None:
             return str(found)
     return type(error).__name__

@@ -324,7 +324,7 @@ class DatabaseSettings(BaseSettings):
         ),
     )
 
-    imported_at_start: ClassVar[tuple[str, ...]] = ("asyncpg",)
+    imported_at_start: ClassVar[tuple[str, ...]] = ("asyncpg", "sqlalchemy.dialects.postgresql.asyncpg")
 
     database_url: SecretStr = Field(
         default=SecretStr("sqlite+aiosqlite:///./data/service.sqlite3"),

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey
 
+from powerauth_cli.fakes.keys import public_pem
 from powerauth_push.providers import tokens
 from powerauth_push.providers.outcomes import Verdict
 from powerauth_push.providers.tokens import AccessToken, ApnsTokens, NoToken, RenewedToken
@@ -49,7 +50,7 @@ def test_apns_token_has_these_members_and_no_others(time: Time, key: ec.Elliptic
     value = ApnsTokens("TEAM123456", "KEY1234567", key).current().decode()
     scheme, _, token = value.partition(" ")
     assert scheme == "bearer"
-    public = ECKey.import_key(tokens._pem(key))
+    public = ECKey.import_key(public_pem(key.public_key()))
     assert jwt.decode(token, public, algorithms=["ES256"]).claims == {
         "iss": "TEAM123456",
         "iat": START_MS // 1000,

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, Sequence, String, Text, text
+from sqlalchemy import BigInteger, Index, Sequence, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud_private_api.base import Base
 from servicekit.database import UtcTimestamp
+from servicekit.partial_indexes import PartialIndex
 
 
 class AuditLog(Base):
@@ -22,12 +23,7 @@ class AuditLog(Base):
         Index("audit_log_level", "audit_level"),
         Index("audit_log_type", "audit_type"),
         Index("audit_log_subject_id_idx", "subject_id"),
-        Index(
-            "audit_log_seq_idx",
-            "seq",
-            postgresql_where=text("seq IS NOT NULL"),
-            sqlite_where=text("seq IS NOT NULL"),
-        ),
+        PartialIndex("audit_log_seq_idx", "seq", where="seq IS NOT NULL"),
     )
 
     audit_log_id: Mapped[str] = mapped_column(String(36), primary_key=True)

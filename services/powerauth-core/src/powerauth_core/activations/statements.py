@@ -9,8 +9,8 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import DateTime, Dialect, Integer
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import DateTime, Integer
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import TypeDecorator
 
 from powerauth_core.activations.models import Activation
@@ -27,7 +27,8 @@ _TABLE = Activation.__tablename__
 _TYPES = {name: Activation.__table__.columns[name].type for name in COLUMNS}
 _DECORATED = {name: kind for name, kind in _TYPES.items() if isinstance(kind, TypeDecorator)}
 """Of the columns whose values the database holds in another form."""
-_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = DefaultDialect()
+"""Of no database: they hold it alike in each."""
 
 
 def _kind(name: str) -> str:

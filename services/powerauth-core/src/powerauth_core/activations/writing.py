@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-import asyncpg
-
 from powerauth_core.activations import statements
 from powerauth_core.activations.history import keep_history
 from powerauth_core.activations.stored import ActivationRow, FoundActivation
@@ -27,6 +25,7 @@ from powerauth_core.replay.rules import Once
 from servicekit import tracing
 from servicekit.additions import Additions, Target
 from servicekit.batching import MicroBatcher, Settled, none_twice
+from servicekit.database_errors import sqlstate_of
 from servicekit.reads import Read
 
 
@@ -156,10 +155,16 @@ class ActivationWriter:
         async with self._parts.database.driver() as driver:
             try:
                 row = await driver.fetchrow(statement, *arguments)
-            except (*ANOTHER_NOW, asyncpg.UniqueViolationError):
-                return False
+            except Exception as error:
+                if sqlstate_of(error) in _NOT_NOW:
+                    return False
+                raise
         additions.take(row[1])
         return True
+
+
+_NOT_NOW = ANOTHER_NOW | {"23505"}
+"""The last: a violated unique constraint."""
 
 
 class _AnotherNow(Exception):

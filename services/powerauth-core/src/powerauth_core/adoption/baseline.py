@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Dialect, Index, MetaData, Table, UniqueConstraint
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateSequence, SchemaItem
 
 from powerauth_core import migrations
 from powerauth_core.adoption import shapes
 
-_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+@cache
+def _dialect() -> Dialect:
+    """PostgreSQL's, which is loaded where somebody asks."""
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - heavy
+
+    return postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class _Notes:
     """Stands where the revision expects Alembic's operations, on PostgreSQL."""
 
-    dialect = _DIALECT
-
     def __init__(self) -> None:
+        self.dialect = _dialect()
         self.metadata = MetaData()
         self.sequences: dict[str, int] = {}
 
@@ -78,7 +83,7 @@ def _table(table: Table) -> shapes.Table:
     return shapes.Table(
         columns={
             column.name: shapes.Column(
-                shapes.column_type(column.type.compile(dialect=_DIALECT)),
+                shapes.column_type(column.type.compile(dialect=_dialect())),
                 bool(column.nullable),
                 column.server_default is not None,
             )

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, Sequence, String, Table, Text, func, text
+from sqlalchemy import BigInteger, Column, Index, Sequence, String, Table, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.kernel.base import Base, PlainTimestamp
+from servicekit.partial_indexes import PartialIndex
 
 
 class AuditLog(Base):
@@ -21,12 +22,7 @@ class AuditLog(Base):
         Index("audit_log_level", "audit_level"),
         Index("audit_log_type", "audit_type"),
         Index("audit_log_subject_id_idx", "subject_id", "timestamp_created"),
-        Index(
-            "audit_log_seq_idx",
-            "seq",
-            postgresql_where=text("seq IS NOT NULL"),
-            sqlite_where=text("seq IS NOT NULL"),
-        ),
+        PartialIndex("audit_log_seq_idx", "seq", where="seq IS NOT NULL"),
     )
 
     audit_log_id: Mapped[str] = mapped_column(String(36), primary_key=True)

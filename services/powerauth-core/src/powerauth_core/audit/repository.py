@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, cast, exists, false, func, or_, select
-from sqlalchemy.dialects.postgresql import JSONB, array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.models import AuditLog
@@ -47,6 +46,8 @@ def _scope(dialect: str, application_ids: Sequence[str]) -> ColumnElement[bool]:
     if not application_ids:
         return false()
     if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import JSONB, array  # noqa: PLC0415 - only where it is the database
+
         param = cast(AuditLog.param, JSONB)
         return or_(
             param["applicationId"].astext.in_(application_ids),

@@ -10,6 +10,7 @@ from powerauth_core import __version__
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.audit.service import APPLICATION_NAME
 from powerauth_core.kernel.base import Base, EnumCode, LongId, Timestamp, sequence_id
+from servicekit.partial_indexes import PartialIndex
 
 
 class SignatureAudit(Base):
@@ -24,14 +25,8 @@ class SignatureAudit(Base):
     __table_args__ = (
         Index("pa_signature_audit_activation", "activation_id"),
         Index("pa_signature_audit_created", "timestamp_created"),
-        Index(
-            "pa_signature_audit_chain",
-            "chain_id",
-            "chain_position",
-            # Rows of the original are many and have no chain.
-            postgresql_where=text("chain_id IS NOT NULL"),
-            sqlite_where=text("chain_id IS NOT NULL"),
-        ),
+        # Rows of the original are many and have no chain.
+        PartialIndex("pa_signature_audit_chain", "chain_id", "chain_position", where="chain_id IS NOT NULL"),
     )
 
     id: Mapped[int] = sequence_id("pa_signature_audit_seq", LongId)

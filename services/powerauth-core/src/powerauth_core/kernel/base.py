@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Sequence, String, Text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from powerauth_contracts.enums import CodedEnum
 from powerauth_protocol.common.json_text import characters, read_json, write_json
+from servicekit.database import Microseconds
 
 # The names that PostgreSQL itself gives, so that an adopted schema and ours read alike.
 NAMING_CONVENTION = {
@@ -24,7 +24,7 @@ NAMING_CONVENTION = {
 # BIGINT on PostgreSQL; SQLite numbers rows only in a column declared INTEGER.
 LongId: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 # ``ts`` of the spec: microseconds, no zone. All values are naive UTC.
-Timestamp: TypeEngine[datetime] = DateTime().with_variant(postgresql.TIMESTAMP(precision=6), "postgresql")
+Timestamp: TypeEngine[datetime] = Microseconds()
 # ``ts0`` of the spec: as above without a declared precision.
 PlainTimestamp: TypeEngine[datetime] = DateTime()
 

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, literal, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import OperationStatus
@@ -25,7 +24,8 @@ from powerauth_core.operations.stored import OperationRow
 from powerauth_core.templates.rules import UserLimits
 from servicekit import clock
 from servicekit.additions import Additions, json_rows
-from servicekit.database import Database, Dialect
+from servicekit.database import Database, Dialect, conflict_insert
+from servicekit.database_errors import sqlstate_of
 
 MINUTE = timedelta(minutes=1)
 IDLE = timedelta(minutes=10)
@@ -71,8 +71,10 @@ async def write(driver: Any, additions: Additions, limited: Sequence[Limited]) -
         refused, found, _ = await driver.fetchrow(
             admitting(parts, returned), json_rows(rows), str(PATIENCE_MS), *values
         )
-    except ANOTHER_NOW:
-        return None
+    except Exception as error:
+        if sqlstate_of(error) in ANOTHER_NOW:
+            return None
+        raise
     additions.take(found)
     over: list[str] = from_json(refused or "[]")
     return over
@@ -82,8 +84,8 @@ async def admits(session: AsyncSession, dialect: Dialect, new: Limited) -> bool:
     """Whether one more operation stays within its limits; until the end of the transaction nobody else makes
     one for its user.
     """
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    taken = insert(OperationUser).values(user_id=new.operation.user_id, version=secrets.randbits(60))
+    insert = conflict_insert(dialect, OperationUser)
+    taken = insert.values(user_id=new.operation.user_id, version=secrets.randbits(60))
     version = {"version": OperationUser.version + 1}
     await session.execute(taken.on_conflict_do_update(index_elements=["user_id"], set_=version))
     now = new.operation.timestamp_created

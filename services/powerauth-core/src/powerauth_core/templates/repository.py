@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.templates.models import OperationTemplate, OperationText
-from servicekit.database import Dialect, for_update
+from servicekit.database import Dialect, conflict_insert, for_update
 
 _TEXT_KEY = ("placeholder", "language")
 
@@ -54,9 +53,8 @@ async def put_text(session: AsyncSession, dialect: Dialect, text: OperationText)
     columns = OperationText.__table__.columns
     values = {column.key: getattr(text, column.key) for column in columns if column.key != "id"}
     replaced = {name: value for name, value in values.items() if name not in _TEXT_KEY}
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = (
-        insert(OperationText)
+        conflict_insert(dialect, OperationText)
         .values(**values)
         .on_conflict_do_update(index_elements=_TEXT_KEY, set_=replaced)
         .returning(OperationText)

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-import asyncpg
 from pydantic_core import to_json
 from sqlalchemy import DateTime, Insert, Table, bindparam, column, func, insert, table, text, update
 from sqlalchemy.exc import DBAPIError
@@ -208,6 +207,8 @@ class _Locked:
 
 
 async def _in_one_statement(session: AsyncSession, left: Left, turn: Turn, macs: RowMacs) -> None:
+    import asyncpg  # noqa: PLC0415 - only where it is the driver
+
     connection = await session.connection()
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None

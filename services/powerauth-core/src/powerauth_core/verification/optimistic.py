@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
-
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.kernel.optimistic import ANOTHER_NOW, PATIENCE_MS
 from powerauth_core.verification.jobs import (
@@ -38,7 +36,7 @@ from servicekit import tracing
 from servicekit.additions import Additions, json_rows
 from servicekit.batching import Settled
 from servicekit.database import Database
-from servicekit.database_errors import judge
+from servicekit.database_errors import judge, sqlstate_of
 from servicekit.row_macs import RowMacs
 from servicekit.sqlstate import OURS, Verdict
 
@@ -150,10 +148,10 @@ class _Read:
             self.turn.sending()
             try:
                 _, returned = await driver.fetchrow(statement, *values)
-            except ANOTHER_NOW:
-                self.turn.refused()
-                return False
             except Exception as error:
+                if sqlstate_of(error) in ANOTHER_NOW:
+                    self.turn.refused()
+                    return False
                 verdict = _refusal(driver, error)
                 if verdict is None:
                     raise
@@ -203,6 +201,8 @@ def _plan_all(checked: Iterable[_Checked], records: Records, found: Found) -> _P
 
 def _refusal(driver: Any, error: Exception) -> Verdict | None:
     """Why the statement is certainly undone, if it is."""
+    import asyncpg  # noqa: PLC0415 - of a statement of its own
+
     if isinstance(error, asyncpg.PostgresError):
         verdict = judge(error)
         return verdict if verdict is not None and verdict.certain else None

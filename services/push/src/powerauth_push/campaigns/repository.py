@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Integer, Table, and_, bindparam, delete, exists, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -19,7 +18,7 @@ from powerauth_push.campaigns.rules import FAR_FUTURE
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.devices.rules import PROVIDERS
 from powerauth_push.dispatch.models import Delivery
-from servicekit.database import Dialect, for_update
+from servicekit.database import Dialect, conflict_insert, for_update
 
 _CAMPAIGN = cast(Table, Campaign.__table__)
 _DELIVERY = cast(Table, Delivery.__table__)
@@ -84,10 +83,10 @@ async def add_users(
     session: AsyncSession, dialect: Dialect, number: int, users: Collection[str], now: datetime
 ) -> None:
     """Add users, each once."""
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     rows = [{"campaign_id": number, "user_id": user, "timestamp_created": now} for user in users]
     connection = await session.connection()
-    statement = insert(_USERS).on_conflict_do_nothing(index_elements=["campaign_id", "user_id"])
+    insert = conflict_insert(dialect, _USERS)
+    statement = insert.on_conflict_do_nothing(index_elements=["campaign_id", "user_id"])
     for start in range(0, len(rows), _SLICE):
         await connection.execute(statement, rows[start : start + _SLICE])
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, Integer, String, Text, false, text
+from sqlalchemy import Index, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_push.base import LONG, Base, sequence_id
 from powerauth_push.dispatch.rules import OPERATION_ID_LENGTH
 from servicekit.database import UtcTimestamp
+from servicekit.partial_indexes import PartialIndex
 
 
 class MessageRecord(Base):
@@ -61,12 +62,8 @@ class Delivery(Base):
         Index("push_delivery_due", "provider", "timestamp_due"),
         Index("push_delivery_campaign", "campaign_id"),
         Index("push_delivery_operation", "operation_id"),
-        Index(
-            "push_delivery_announced",
-            "provider",
-            "timestamp_due",
-            postgresql_where=text("operation_id IS NOT NULL"),
-            sqlite_where=text("operation_id IS NOT NULL"),
+        PartialIndex(
+            "push_delivery_announced", "provider", "timestamp_due", where="operation_id IS NOT NULL"
         ),
     )
 

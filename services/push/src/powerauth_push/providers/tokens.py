@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
 
 from powerauth_push.providers.outcomes import Outcome, Verdict
 from servicekit import clock
@@ -34,7 +33,7 @@ class ApnsTokens:
     def __init__(self, team_id: str, key_id: str, key: ec.EllipticCurvePrivateKey) -> None:
         self._team_id = team_id
         self._key_id = key_id
-        self._key = ECKey.import_key(_pem(key))
+        self._key = key
         self._token = b""
         self._made_ms = 0
 
@@ -60,7 +59,7 @@ class ApnsTokens:
         self._made_ms = clock.now_ms()
         header = {"alg": "ES256", "kid": self._key_id}
         claims = {"iss": self._team_id, "iat": self._made_ms // 1000}
-        self._token = b"bearer " + jwt.encode(header, claims, self._key, algorithms=["ES256"]).encode()
+        self._token = b"bearer " + _signed(header, claims, self._key).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +160,16 @@ def google_assertion(account: str, key_id: str, key: rsa.RSAPrivateKey, audience
         "exp": now + _ASSERTION_SECONDS,
     }
     header = {"alg": "RS256", "kid": key_id}
-    return jwt.encode(header, claims, RSAKey.import_key(_pem(key)), algorithms=["RS256"])
+    return _signed(header, claims, key)
 
 
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def _signed(
+    header: dict[str, Any], claims: dict[str, Any], key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+) -> str:
+    """A token by the algorithm that its header names."""
+    from joserfc import jwt  # noqa: PLC0415 - heavy, for the first message to such a provider
+    from joserfc.jwk import ECKey, RSAKey  # noqa: PLC0415
+
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    kind = RSAKey if isinstance(key, rsa.RSAPrivateKey) else ECKey
+    return jwt.encode(header, claims, kind.import_key(pem), algorithms=[header["alg"]])

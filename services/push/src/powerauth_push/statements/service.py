@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from starlette.requests import Request
 
 from powerauth_contracts.push.calls import STATEMENT_HEADER
@@ -22,6 +19,9 @@ from servicekit.database import Database
 from servicekit.errors import RemoteUnavailable
 from servicekit.logs import get_logger
 from servicekit.targets import path_in_service
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
 
 _log = get_logger(__name__)
 
@@ -71,16 +71,13 @@ class Statements:
         known = await self._fresh()
         if known is not None:
             try:
-                return jwt.decode(text, known, algorithms=_ALGORITHMS).claims
-            except (JoseError, ValueError):
+                return _signed_claims(text, known)
+            except StatementInvalid:
                 pass  # the core may have a newer key
         learnt = await self._learn()
         if learnt is known:
             raise StatementInvalid
-        try:
-            return jwt.decode(text, learnt, algorithms=_ALGORITHMS).claims
-        except (JoseError, ValueError):
-            raise StatementInvalid from None
+        return _signed_claims(text, learnt)
 
     async def _fresh(self) -> KeySet | None:
         """The keys that are known, as the core published them a short while ago; None: none are."""
@@ -98,6 +95,9 @@ class Statements:
         """The core's keys as they are now, or a moment ago."""
         if self._keys is not None and time.monotonic() < self._asked + _PAUSE_SECONDS:
             return self._keys
+        from joserfc.errors import JoseError  # noqa: PLC0415 - heavy, for an installation that has statements
+        from joserfc.jwk import KeySet  # noqa: PLC0415
+
         self._asked = time.monotonic()
         try:
             answer = await self._core.ask(contract.KEYS)
@@ -106,6 +106,19 @@ class Statements:
             raise RemoteUnavailable(f"keys of statements: {error}") from None
         self._learnt = self._asked
         return self._keys
+
+
+def _signed_claims(text: str, keys: KeySet) -> dict[str, Any]:
+    """
+    :raises StatementInvalid: none of the keys signed it
+    """
+    from joserfc import jwt  # noqa: PLC0415 - heavy, for an installation that has statements
+    from joserfc.errors import JoseError  # noqa: PLC0415
+
+    try:
+        return jwt.decode(text, keys, algorithms=_ALGORITHMS).claims
+    except (JoseError, ValueError):
+        raise StatementInvalid from None
 
 
 async def asker_of(request: Request) -> tuple[Caller, Subject | None]:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from powerauth_cli.fakes.keys import public_pem
 from powerauth_cli.fakes.phones import Phones, Shown
 from powerauth_cli.fakes.wire import Received, Reply
 
@@ -59,7 +58,7 @@ class Apple:
 
     phones: Phones
     topics: set[str]
-    keys: dict[tuple[str, str], ECKey] = field(default_factory=dict)
+    keys: dict[tuple[str, str], ec.EllipticCurvePublicKey] = field(default_factory=dict)
     clock: Callable[[], int] = time.time_ns
     refused: Counter[str] = field(default_factory=Counter)
     tokens: int = 0
@@ -119,12 +118,17 @@ class Apple:
 
     def _read(self, token: str) -> tuple[tuple[str, str], int]:
         """Team and key of a provider token, and when it was made."""
+        from joserfc import jws  # noqa: PLC0415 - heavy, for the first message
+        from joserfc.errors import JoseError  # noqa: PLC0415
+        from joserfc.jwk import ECKey  # noqa: PLC0415
+
         try:
             read = jws.extract_compact(token.encode())
             header, claims = read.headers(), json.loads(read.payload)
             name = str(claims["iss"]), str(header["kid"])
             issued = claims["iat"]
-            jws.deserialize_compact(token, self.keys[name], algorithms=["ES256"])
+            key = ECKey.import_key(public_pem(self.keys[name]))
+            jws.deserialize_compact(token, key, algorithms=["ES256"])
         except (JoseError, ValueError, KeyError, TypeError):
             raise Refused(403, "InvalidProviderToken") from None
         if set(claims) != {"iss", "iat"} or not isinstance(issued, int) or header.get("alg") != "ES256":

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from powerauth_cli.fakes.keys import public_pem
 from powerauth_cli.fakes.phones import Phones, Shown
 from powerauth_cli.fakes.wire import Received, Reply
 
@@ -99,7 +98,7 @@ class Google:
 
     phones: Phones
     projects: set[str]
-    accounts: dict[str, RSAKey]
+    accounts: dict[str, rsa.RSAPublicKey]
     token_url: str = ""
     life_seconds: int = 3600
     issued: dict[str, float] = field(default_factory=dict)
@@ -155,9 +154,14 @@ class Google:
         return Reply.json(200, {"name": name})
 
     def _is_account(self, assertion: str) -> bool:
+        from joserfc import jws, jwt  # noqa: PLC0415 - heavy, for the first message
+        from joserfc.errors import JoseError  # noqa: PLC0415
+        from joserfc.jwk import RSAKey  # noqa: PLC0415
+
         try:
-            issuer = json.loads(_claims(assertion)).get("iss")
-            claims = jwt.decode(assertion, self.accounts[issuer], algorithms=["RS256"]).claims
+            issuer = json.loads(jws.extract_compact(assertion.encode()).payload).get("iss")
+            key = RSAKey.import_key(public_pem(self.accounts[issuer]))
+            claims = jwt.decode(assertion, key, algorithms=["RS256"]).claims
         except (JoseError, ValueError, KeyError, TypeError, AttributeError):
             return False
         now = time.time()
@@ -168,12 +172,6 @@ class Google:
             and 0 < life <= 3600
             and claims["iat"] <= now + 60 <= claims["exp"] + 60
         )
-
-
-def _claims(assertion: str) -> bytes:
-    from joserfc import jws  # noqa: PLC0415 - beside `jwt`, whose name is used above
-
-    return jws.extract_compact(assertion.encode()).payload
 
 
 def _shown(token: str, message: dict[str, Any], name: str) -> Shown:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from joserfc.jwk import ECKey, RSAKey
 
 from powerauth_cli.fakes.apple import Apple
 from powerauth_cli.fakes.authority import Authority
@@ -113,9 +112,9 @@ async def fake_providers(
     ports = ports or Ports()
     phones = Phones(on_shown, keep)
     keys = keys or FakeKeys.made()
-    google = Google(phones, {PROJECT}, {ACCOUNT: RSAKey.import_key(keys.account)})
+    google = Google(phones, {PROJECT}, {ACCOUNT: keys.account.public_key()})
     huawei = Huawei(phones, {HMS_PROJECT}, {HMS_CLIENT: HMS_SECRET})
-    known = {(TEAM, KEY): ECKey.import_key(keys.apns)}
+    known = {(TEAM, KEY): keys.apns.public_key()}
     apple, sandbox = Apple(phones, {BUNDLE}, known), Apple(phones, {BUNDLE}, known)
     async with contextlib.AsyncExitStack() as stack:
         authority = Authority(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fakes-"))))
