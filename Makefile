@@ -45,7 +45,7 @@ test-deploy: dev
 
 # The chart installed, upgraded and removed at a real API server, which is built first: 6 minutes of processor time, once.
 test-cluster: dev
-	tests/deploy/tools/build.sh helm etcd kube-apiserver
+	tests/deploy/tools/build.sh helm etcd kube-apiserver gateway-api
 	.venv/bin/pytest -q -m cluster tests/deploy
 
 # What `make test` reads of the chart: its README, and what it renders with every value set.

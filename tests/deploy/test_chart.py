@@ -75,6 +75,11 @@ def test_the_schema_is_one_and_takes_every_set() -> None:
         ("enrollment.redis.existingSecret", "redis", "enrollment.redis.to"),
         ("egress.proxy.host", "proxy", "egress.to"),
         ("tracing.sampleRatio", 2, "tracing.sampleRatio"),
+        ("core.readDatabase.existingSecret", "standby", "core.readDatabase.to"),
+        ("auditExport.url", "file:///log", "auditExport.url"),
+        ("auditExport.url", "syslog+tls://siem", "auditExport.to"),
+        ("auditExport.clientCertificate", True, "auditExport.tlsSecret"),
+        ("tools.enabled", "yes", "tools.enabled"),
     ],
 )
 def test_a_wrong_value_is_refused_where_it_stands(path: str, value: object, where: str) -> None:
@@ -130,6 +135,8 @@ def environments(name: str) -> Iterator[tuple[str, dict[str, str]]]:
     settings = {one["metadata"]["name"]: one["data"] for one in of_kind(resources, "ConfigMap")}
     for one in of_kind(resources, "Deployment"):
         (container,) = one["spec"]["template"]["spec"]["containers"]
+        if container["name"] not in SERVICES:
+            continue
         own = {each["name"]: each.get("value", "x") for each in container.get("env", ())}
         yield container["name"], settings[one["metadata"]["name"]] | own
 

@@ -34,7 +34,7 @@ def certificates(authority: Authority) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("name", ["mesh", "minimal"])
 async def test_an_installation_activates_and_approves(tmp_path: Path, name: str) -> None:
-    done = template("-f", VALUES / f"{name}.yaml", "--set", "tests.enabled=true")
+    done = template("-f", VALUES / f"{name}.yaml", "--set", "tests.enabled=true,tools.enabled=true")
     assert done.returncode == 0, done.stderr
     resources = tuple(one for one in yaml.safe_load_all(done.stdout) if one)
     given = {"broker": {"url": os.environ["TEST_RABBITMQ_URL"]}}
@@ -47,17 +47,19 @@ async def test_an_installation_activates_and_approves(tmp_path: Path, name: str)
     jobs = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in of_kind(resources, "Job")}
     for job in (job for job in jobs if "migrate" in job):
         assert "The schema is current" in await node.run(job, jobs[job])
-    async with contextlib.AsyncExitStack() as pods:
-        ports = [
-            await pods.enter_async_context(
-                node.serving(one["metadata"]["name"], one["spec"]["template"]["spec"])
-            )
-            for one in of_kind(resources, "Deployment")
-        ]
+    pods = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in of_kind(resources, "Deployment")
+    }
+    tools = {pod.rpartition("-")[2]: pods.pop(pod) for pod in [*pods] if "-tools-" in pod}
+    async with contextlib.AsyncExitStack() as serving:
+        ports = [await serving.enter_async_context(node.serving(pod, pods[pod])) for pod in pods]
         for job in (job for job in jobs if "accounts" in job):
             await node.run(job, jobs[job])
         for port in ports:
             await ready(port, trust)
         (test,) = of_kind(resources, "Pod")
         said = json.loads(await node.run("test", test["spec"]))
+        for database in ("core", "cloud", "push"):
+            told = await node.run(f"tools-{database}", tools[database], "db", "check", database)
+            assert "The schema is current" in told
     assert said["status"] == "APPROVED"

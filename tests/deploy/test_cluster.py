@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy_chart import CHART, VALUES, golden, pod_templates
-from deploy_cluster import Cluster, running_cluster
+from deploy_chart import CHART, VALUES, golden, of_kind, pod_templates
+from deploy_cluster import GATEWAY, GATEWAY_API, Cluster, running_cluster
 from deploy_helm import run_tool
 
 pytestmark = pytest.mark.cluster
@@ -83,3 +83,14 @@ def test_every_pod_is_admitted_by_the_restricted_profile(cluster: Cluster, name:
         loose = {**here, "securityContext": {}, "containers": [{"name": "a", "image": "b"}]}
         answer = cluster.create(f"{path}/pods?dryRun=All", {"metadata": {"name": pod}, "spec": loose})
         assert (answer.status_code, "restricted" in answer.text) == (403, True)
+
+
+def test_the_gateway_api_takes_what_is_its_own(cluster: Cluster) -> None:
+    own = of_kind(golden("gateway"), *GATEWAY)
+    assert {one["kind"] for one in own} == set(GATEWAY)
+    for one in own:
+        path = f"{GATEWAY_API}/namespaces/{NAMESPACE}/{GATEWAY[one['kind']]}"
+        path += "?dryRun=All&fieldValidation=Strict"
+        answer = cluster.create(path, one)
+        assert answer.status_code == 201, answer.text
+        assert cluster.create(path, {**one, "spec": {**one["spec"], "more": 1}}).status_code == 400

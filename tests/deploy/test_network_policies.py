@@ -9,7 +9,10 @@ import pytest
 from deploy_chart import golden, of_kind, pod_templates
 from deploy_network import Host, is_allowed
 
-PORTS = (53, 443, 3128, 4318, 4369, 5432, 5671, 5672, 6379, 6380, 6432, 8000, 8080, 8081, 9090, 15671, 25672)
+PORTS = (
+    *(53, 443, 3128, 4318, 4369, 5432, 5433, 5671, 5672, 6379, 6380, 6432, 6514, 8000, 8080, 8081, 9090),
+    *(15671, 25672),
+)
 """All that a chart of ours has to do with; on every other port nothing may happen either."""
 NOBODY = 31_337
 CLUSTER = "10.244.0."
@@ -81,6 +84,7 @@ MINIMAL = (
 BANK = (
     *(pod(f"{one}-db", "databases", app=f"{one}-pooler") for one in SERVICES),
     pod("server", "databases", app="postgresql"),
+    pod("standby", "databases", app="standby"),
     pod("broker", "broker"),
     pod("redis", "dmz", app="redis"),
     pod("ingress", "ingress", app="ingress"),
@@ -89,6 +93,7 @@ BANK = (
     pod("prometheus", "monitoring"),
     pod("collector", "tracing"),
     outside("proxy", "10.9.0.1"),
+    outside("receiver", "10.9.0.2"),
     outside("system", "10.30.1.1"),
     outside("no system", "10.30.9.1"),
 )
@@ -109,6 +114,8 @@ EXPECTED: dict[str, tuple[tuple[Host, ...], Table]] = {
         | broker()
         | {("enrollment", "redis", 6380), ("ingress", "enrollment", 8080), ("bank", "cloud", 8080)}
         | {("system", "core", 8080), ("core", "proxy", 3128), ("push", "proxy", 3128)}
+        | {(f"tools-{one}", f"{one}-db", 6432) for one in SERVICES}
+        | {("core", "standby", 5433), ("core", "receiver", 6514), ("cloud", "receiver", 6514)}
         | {("prometheus", one, 9090) for one in (*SERVICES, "enrollment")}
         | {(one, "collector", 4318) for one in (*SERVICES, "enrollment")},
     ),

@@ -1,6 +1,7 @@
 """A real Kubernetes API server over a real etcd, without nodes: it admits and stores, and nothing runs.
 
-Custom resources are known by name only. Jobs are said to be done, as a node would say.
+Custom resources are known by name only, but for those of the Gateway API. Jobs are said to be done, as a
+node would say.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import yaml
 from deploy_helm import TOOLS
 
 from powerauth_cli.localservers.programs import free_port
@@ -31,6 +33,10 @@ CUSTOM = {
     ("postgresql.cnpg.io", "v1"): ("Cluster",),
     ("rabbitmq.com", "v1beta1"): ("RabbitmqCluster",),
 }
+GATEWAY = {"HTTPRoute": "httproutes", "BackendTLSPolicy": "backendtlspolicies"}
+"""Kinds that are known with their schemas and rules; their names in a path."""
+GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 NODES_ONLY = {"events", "events.events.k8s.io"}
 
@@ -114,6 +120,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         _await_ready(http)
         cluster = Cluster(http, _kubeconfig(folder, port, token))
         _teach_custom_kinds(cluster)
+        _teach_gateway_kinds(cluster)
         stack.enter_context(_jobs_are_done(cluster))
         yield cluster
 
@@ -179,11 +186,22 @@ def _teach_custom_kinds(cluster: Cluster) -> None:
                     ],
                 },
             }
-            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-            cluster.create(path, definition).raise_for_status()
-        end = time.monotonic() + PATIENCE_SECONDS
-        while cluster.http.get(f"/apis/{group}/{version}").status_code != 200 and time.monotonic() < end:
-            time.sleep(_PAUSE_SECONDS)
+            cluster.create(_DEFINITIONS, definition).raise_for_status()
+        _await_kind(cluster, f"/apis/{group}/{version}")
+
+
+def _teach_gateway_kinds(cluster: Cluster) -> None:
+    for plural in GATEWAY.values():
+        file = TOOLS / "gateway-api" / f"gateway.networking.k8s.io_{plural}.yaml"
+        definition = yaml.load(file.read_text(), yaml.CSafeLoader)
+        cluster.create(_DEFINITIONS, definition).raise_for_status()
+        _await_kind(cluster, f"{GATEWAY_API}/{plural}")
+
+
+def _await_kind(cluster: Cluster, path: str) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while cluster.http.get(path).status_code != 200 and time.monotonic() < end:
+        time.sleep(_PAUSE_SECONDS)
 
 
 @contextlib.contextmanager

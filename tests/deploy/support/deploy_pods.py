@@ -91,16 +91,17 @@ class Node:
             stderr=asyncio.subprocess.STDOUT,
         )
 
-    async def run(self, name: str, spec: Resource) -> str:
+    async def run(self, name: str, spec: Resource, *arguments: str) -> str:
         """Run a pod that ends, one container after the other; what the last one said.
 
+        :param arguments: a command that is run in a pod which has none of its own
         :raises RuntimeError: one failed
         """
         root = self._folder / name
         self._mount(spec, root)
         said = b""
         for container in containers(spec):
-            process = await self._start(container, root)
+            process = await self._start(container, root, *arguments)
             said, _ = await process.communicate()
             if process.returncode:
                 raise RuntimeError(f"{name}, {container['name']}: {said.decode()}")

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Build tools that the tests of installations run, once for each version, into POWERAUTH_TOOLS or ~/.cache/powerauth-tools.
-#   tests/deploy/tools/build.sh helm kube-score compose-check etcd kube-apiserver
+#   tests/deploy/tools/build.sh helm kube-score compose-check etcd kube-apiserver gateway-api
+# The last is no program: the kinds of the Gateway API, as a cluster is told them.
 set -eu
 cd "$(dirname "$0")"
 target=${POWERAUTH_TOOLS:-$HOME/.cache/powerauth-tools}
@@ -13,6 +14,14 @@ fi
 
 # In the background of whatever else the machine does.
 build() {
+    if [ "$3" = kinds ]; then
+        go -C "$1" mod download sigs.k8s.io/gateway-api
+        from=$(go list -C "$1" -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
+        rm -rf "${target:?}/$2"
+        cp -r "$from/config/crd/standard" "$target/$2"
+        chmod -R u+w "$target/$2"
+        return
+    fi
     # The API server tells its version, by which Helm judges it.
     version=$(sed -n 's/^\tk8s.io\/kubernetes \(v[0-9.]*\).*/\1/p' "$1/go.mod")
     GOFLAGS="-p=1 -buildvcs=false" nice -n 10 go build -C "$1" \
@@ -25,6 +34,7 @@ for tool in "$@"; do
         etcd) module=cluster package=go.etcd.io/etcd/server/v3 ;;
         kube-apiserver) module=cluster package=k8s.io/kubernetes/cmd/kube-apiserver ;;
         kube-score) module=kube-score package=github.com/zegl/kube-score/cmd/kube-score ;;
+        gateway-api) module=gateway-api package=kinds ;;
         compose-check) module=compose package=github.com/compose-spec/compose-go/v2/cmd ;;
         *) echo "there is no tool $tool" >&2; exit 2 ;;
     esac

@@ -38,14 +38,31 @@ administrator: {secret: password}
 {{- end }}
 {{- end -}}
 
-{{- /* What such a Job is given: the database, its secrets' key where it holds secrets, and the secrets of the callers. */ -}}
-{{- define "powerauth.accountMounts" -}}
-{{- $root := .root -}}
+{{- /* What commands are given that work on a database: it, and its secrets' keys where it holds secrets. */ -}}
+{{- define "powerauth.commandMounts" -}}
 {{ include "powerauth.databaseMounts" . }}
 {{- if hasKey .facts.secrets "master-encryption-key" }}
 {{- $keys := concat (list "master-encryption-key") (values .values.secretSettings | sortAlpha) }}
 /run/secrets/powerauth: {secret: {{ include "powerauth.secretName" . }}, keys: {{ toJson $keys }}}
 {{- end }}
+{{- end -}}
+
+{{- define "powerauth.commandEnvironment" -}}
+{{- $p := .facts.prefix -}}
+- {name: {{ $p }}_ENVIRONMENT, value: production}
+{{- if hasKey .mounts "/run/secrets/powerauth" }}
+- {name: {{ $p }}_MASTER_ENCRYPTION_KEY_FILE, value: /run/secrets/powerauth/master-encryption-key}
+{{- range $variable, $key := .values.secretSettings }}
+- {name: {{ $variable }}_FILE, value: /run/secrets/powerauth/{{ $key }}}
+{{- end }}
+{{- end }}
+{{ include "powerauth.databaseEnvironment" . }}
+{{- end -}}
+
+{{- /* Beside that the secrets of the callers. */ -}}
+{{- define "powerauth.accountMounts" -}}
+{{- $root := .root -}}
+{{ include "powerauth.commandMounts" . }}
 {{- range $caller, $key := include "powerauth.accountKeys" . | fromYaml }}
 /run/callers/{{ $caller }}: {secret: {{ include "powerauth.secretName" (dict "root" $root "name" $caller) }}, keys: [{{ $key.secret }}]}
 {{- end }}
@@ -94,7 +111,6 @@ spec:
 {{- end -}}
 
 {{- define "powerauth.jobContainer" -}}
-{{- $p := .facts.prefix -}}
 {{- $caller := .command.caller -}}
 {{- $keys := dig ($caller | default "none") dict .callers -}}
 {{- $arguments := .command.args -}}
@@ -112,14 +128,7 @@ spec:
   securityContext:
     {{- include "powerauth.containerSecurity" . | nindent 4 }}
   env:
-    - {name: {{ $p }}_ENVIRONMENT, value: production}
-    {{- if hasKey .mounts "/run/secrets/powerauth" }}
-    - {name: {{ $p }}_MASTER_ENCRYPTION_KEY_FILE, value: /run/secrets/powerauth/master-encryption-key}
-    {{- range $variable, $key := .values.secretSettings }}
-    - {name: {{ $variable }}_FILE, value: /run/secrets/powerauth/{{ $key }}}
-    {{- end }}
-    {{- end }}
-    {{- include "powerauth.databaseEnvironment" . | nindent 4 }}
+    {{- include "powerauth.commandEnvironment" . | nindent 4 }}
     {{- if $keys.token }}
     - name: CLIENT_TOKEN
       valueFrom:

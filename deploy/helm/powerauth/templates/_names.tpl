@@ -18,6 +18,7 @@ core:
   ports: {rest: 8080, dmz: 8081}
   database: core
   broker: true
+  auditExport: true
   secrets: {master-encryption-key: key16}
 enrollment:
   prefix: ENROLLMENT
@@ -30,6 +31,7 @@ cloud:
   ports: {http: 8080}
   database: cloud
   broker: true
+  auditExport: true
   secrets: {core-username: token, core-password: secret, push-username: token, push-password: secret, offline-derivation-key: key32}
 push:
   prefix: PUSH

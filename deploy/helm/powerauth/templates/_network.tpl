@@ -87,9 +87,6 @@ podSelector:
 {{ include "powerauth.dnsRule" $root }}
 {{- if eq .name "enrollment" }}
 {{ include "powerauth.rule" (dict "root" $root "key" "to" "components" (list "core") "ports" (list 8081)) }}
-{{- if $values.enrollment.redis.existingSecret }}
-{{ include "powerauth.rule" (dict "root" $root "key" "to" "peers" $values.enrollment.redis.to "ports" (list $values.enrollment.redis.port)) }}
-{{- end }}
 {{- else }}
 {{ include "powerauth.databaseRule" . }}
 {{ include "powerauth.brokerRule" $root }}
@@ -102,6 +99,14 @@ podSelector:
 {{- end }}
 {{- if has .name (list "core" "push") }}
 {{ include "powerauth.outsideRule" $root }}
+{{- end }}
+{{- range $server := pick .values "redis" "readDatabase" }}
+{{- if $server.existingSecret }}
+{{ include "powerauth.rule" (dict "root" $root "key" "to" "peers" $server.to "ports" (list $server.port)) }}
+{{- end }}
+{{- end }}
+{{- if and .facts.auditExport $values.auditExport.url }}
+{{ include "powerauth.rule" (dict "root" $root "key" "to" "peers" $values.auditExport.to "ports" (list $values.auditExport.port)) }}
 {{- end }}
 {{- if $values.tracing.endpoint }}
 {{ include "powerauth.rule" (dict "root" $root "key" "to" "peers" $values.tracing.to "ports" (list $values.tracing.port)) }}

@@ -50,11 +50,14 @@ securityContext:
 {{- if ne $root.Values.tls.mode "none" }}
 /run/tls: {secret: {{ include "powerauth.tlsSecretName" . }}}
 {{- end }}
-{{- if eq .name "enrollment" }}
-{{- with .values.redis }}
-{{- if .existingSecret }}
-/run/secrets/redis: {secret: {{ .existingSecret }}, keys: [{{ .urlKey }}]}
+{{- range $name, $server := pick .values "redis" "readDatabase" }}
+{{- if $server.existingSecret }}
+/run/secrets/{{ kebabcase $name }}: {secret: {{ $server.existingSecret }}, keys: [{{ $server.urlKey }}]}
 {{- end }}
+{{- end }}
+{{- with $root.Values.auditExport }}
+{{- if and $.facts.auditExport .url .tlsSecret }}
+/run/audit-export-tls: {secret: {{ .tlsSecret }}, keys: {{ toJson (ternary (list "ca.crt" "tls.crt" "tls.key") (list "ca.crt") .clientCertificate) }}}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -41,6 +41,19 @@
 {{ $p }}_TRACING_SAMPLE_RATIO: {{ .sampleRatio | quote }}
 {{- end }}
 {{- end }}
+{{- with $root.Values.auditExport }}
+{{- if and $.facts.auditExport .url }}
+{{ $p }}_AUDIT_EXPORT_URL: {{ .url | quote }}
+{{ $p }}_AUDIT_EXPORT_FORMAT: {{ .format }}
+{{- if .tlsSecret }}
+{{ $p }}_AUDIT_EXPORT_CA_PATH: /run/audit-export-tls/ca.crt
+{{- end }}
+{{- if .clientCertificate }}
+{{ $p }}_AUDIT_EXPORT_CERTIFICATE_PATH: /run/audit-export-tls/tls.crt
+{{ $p }}_AUDIT_EXPORT_KEY_PATH: /run/audit-export-tls/tls.key
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $variable, $key := .values.secretSettings }}
 {{ $variable }}_FILE: /run/secrets/powerauth/{{ $key }}
 {{- end }}
@@ -59,6 +72,9 @@
 {{- $root := .root -}}
 CORE_DMZ_PORT: "8081"
 CORE_MASTER_ENCRYPTION_KEY_FILE: /run/secrets/powerauth/master-encryption-key
+{{- if .values.readDatabase.existingSecret }}
+CORE_READ_DATABASE_URL_FILE: /run/secrets/read-database/{{ .values.readDatabase.urlKey }}
+{{- end }}
 {{- if include "powerauth.listensWithTls" . }}
 CORE_TLS_CLIENT_CA_PATH: /run/tls/ca.crt
 CORE_TLS_CLIENT_NAMES: {{ include "powerauth.clientNames" (dict "root" $root "callers" (list "cloud" "push")) }}
