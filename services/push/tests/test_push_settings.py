@@ -81,7 +81,8 @@ async def test_an_operator_makes_and_removes_callers(database_url: str) -> None:
     made = await commands.create_caller(settings, "enrollment", [Scope.ENROLLMENT])
     assert json.loads(made.text).keys() == {"clientToken", "clientSecret"}
     assert not (await commands.create_caller(settings, "enrollment", [Scope.ADMIN])).ok
-    assert (await commands.list_callers(settings)).text == "enrollment: enrollment"
+    (listed,) = json.loads((await commands.list_callers(settings)).text)
+    assert (listed["name"], listed["scopes"]) == ("enrollment", ["enrollment"])
     assert (await commands.remove_caller(settings, "enrollment")).ok
     assert not (await commands.remove_caller(settings, "enrollment")).ok
     assert (await commands.check(settings)).ok

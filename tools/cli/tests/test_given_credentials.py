@@ -56,7 +56,10 @@ def test_a_caller_of_push_has_the_given_secret_and_scopes(secret: Path) -> None:
     narrow = (*give, "--scopes", "enrollment")
     told = [json.loads(run(*command)[1]) for command in (give, narrow, narrow)]
     assert told == [{"clientToken": "x-1", "changed": changed} for changed in (True, True, False)]
-    assert run("push", "caller", "list") == (0, "x: enrollment\n")
+    listed = json.loads(run("push", "caller", "list")[1])
+    assert [(one["name"], one["scopes"], one["clientToken"]) for one in listed] == [
+        ("x", ["enrollment"], "x-1")
+    ]
     status, output = run("push", "caller", "create", "y", "--token", "x-1", "--secret-file", secret)
     assert (status, output) == (1, "another caller has this client token, nothing was changed.\n")
 

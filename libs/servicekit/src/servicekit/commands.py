@@ -22,10 +22,12 @@ class Outcome:
     """How a command ended, and what it has to say.
 
     :ivar ok: the command did, or found, what was wished for
+    :ivar note: what somebody should know who reads along, beside an answer for programs
     """
 
     ok: bool
     text: str
+    note: str = ""
 
 
 def finish(work: Coroutine[Any, Any, Outcome], *, answer: TextIO | None = None) -> int:
@@ -38,6 +40,8 @@ def finish(work: Coroutine[Any, Any, Outcome], *, answer: TextIO | None = None) 
     except DatabaseUnavailable as error:
         outcome = Outcome(False, str(error))
     ((answer or sys.stdout) if outcome.ok else sys.stderr).write(outcome.text + "\n")
+    if outcome.note:
+        sys.stderr.write(outcome.note + "\n")
     return 0 if outcome.ok else 1
 
 

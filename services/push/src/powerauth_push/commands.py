@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 
 from powerauth_push import adoption, backup, rotation
 from powerauth_push.app import examine_keys, open_database
 from powerauth_push.applications import service as applications
 from powerauth_push.callers import service as callers
-from powerauth_push.callers.rules import EVERYTHING, Scope, scopes_text
+from powerauth_push.callers.models import Integration
+from powerauth_push.callers.rules import EVERYTHING, Scope, scopes_of, scopes_text
 from powerauth_push.cipher import SecretCipher
 from powerauth_push.master_key.service import KEYED_COLUMNS, REGISTRY, given_keys, look
 from powerauth_push.migrations import SCRIPT_LOCATION
@@ -51,12 +52,19 @@ async def check(settings: PushSettings) -> Outcome:
 
 
 async def create_caller(settings: PushSettings, name: str, scopes: Collection[Scope]) -> Outcome:
-    """Make a caller; its secret is in the answer, which is JSON, and nowhere else."""
+    """Make a caller; its secret is in the answer, which is JSON, and nowhere else. One that exists stays as
+    it is, and is refused if it is not what was asked for.
+    """
     async with _offline(settings) as (database, _):
         made = await callers.create(database, name, scopes)
-    if made is None:
-        return Outcome(False, f"{name} exists already, nothing was changed.")
-    return _told({"clientToken": made.client_token, "clientSecret": made.client_secret})
+        there = {row.name: row for row in await callers.list_all(database)}
+    if made is not None:
+        return _told({"clientToken": made.client_token, "clientSecret": made.client_secret})
+    row = there[name]
+    if not row.sound or scopes_of(row.scopes) != frozenset(scopes):
+        return Outcome(False, f"{name} exists already, {_described(row)}; nothing was changed.")
+    note = f"{name} exists already, nothing was changed. Its secret is known only at creation."
+    return _told({"clientToken": row.client_token}, note)
 
 
 async def set_caller(
@@ -80,11 +88,20 @@ async def remove_caller(settings: PushSettings, name: str) -> Outcome:
 
 
 async def list_callers(settings: PushSettings) -> Outcome:
-    """The callers and what they may do."""
+    """The callers and what they may do; the answer is JSON."""
     async with _offline(settings) as (database, _):
         found = await callers.list_all(database)
-    lines = [f"{row.name}: {row.scopes}" + ("" if row.sound else " (unusable)") for row in found]
-    return Outcome(True, "\n".join(lines) or "There are no callers.")
+    return _told(
+        [
+            {
+                "name": row.name,
+                "scopes": row.scopes.split(),
+                "clientToken": row.client_token,
+                "usable": row.sound,
+            }
+            for row in found
+        ]
+    )
 
 
 async def rotate_keys(settings: PushSettings, *, batch: int, gives_up: bool = False) -> Outcome:
@@ -118,8 +135,12 @@ async def check_backup(settings: PushSettings, *, whole: bool) -> Outcome:
     return Outcome(outcome.ok, f"{schema.text}\n{outcome.text}")
 
 
-def _told(answer: Mapping[str, object]) -> Outcome:
-    return Outcome(True, json.dumps(answer, indent=2))
+def _told(answer: object, note: str = "") -> Outcome:
+    return Outcome(True, json.dumps(answer, indent=2), note)
+
+
+def _described(row: Integration) -> str:
+    return f"with scopes {row.scopes}" if row.sound else "and others have written its row"
 
 
 def default_scopes() -> str:

@@ -40,7 +40,9 @@ def create(
     secret_file: SecretFile = None,
     data: DataFolder = None,
 ) -> None:
-    """Make a caller and print its credentials, once. One that exists stays as it is unless they are given."""
+    """Make a caller and print its credentials, once. One that exists stays as it is unless they are given:
+    only its token is printed. With other scopes it is refused.
+    """
     from powerauth_push import commands  # noqa: PLC0415 - heavy, needed when it runs
     from powerauth_push.callers.rules import EVERYTHING, Scope  # noqa: PLC0415
 
