@@ -7,7 +7,17 @@ import re
 import tempfile
 from urllib.parse import urlsplit
 
-from powerauth_cli.bench.scripts import FILL_ACTIVATIONS, FILL_OPERATIONS, FILLED, QUICKLY, Sample, Work
+from powerauth_cli.bench.scripts import (
+    CAREFUL,
+    CARELESS,
+    FILL_ACTIVATIONS,
+    FILL_AUDIT,
+    FILL_OPERATIONS,
+    FILLED,
+    QUICKLY,
+    Sample,
+    Work,
+)
 from powerauth_cli.localservers import PostgresServer
 
 _COLUMNS = """
@@ -78,17 +88,28 @@ class PgBench:
         ]
 
     async def fill(self, activations: int, operations: int) -> None:
-        """Copy an activation until there are so many, and add operations with their audit records."""
+        """Copy an activation until there are so many, and add operations with their audit records, as fast as
+        all cores can.
+        """
+        fills = []
         if activations:
-            columns = (await self._psql(_COLUMNS.format(table="pa_activation"))).split()
-            values = [FILLED.get(name, f"a.{name}") for name in columns]
-            fill = FILL_ACTIVATIONS.format(
-                columns=", ".join(columns), values=", ".join(values), total=activations
-            )
-            await self._psql(QUICKLY.format(tables="pa_activation", fill=fill))
+            fills.append(self._fill_activations(activations))
         if operations:
-            tables = "pa_operation, pa_operation_application, audit_log"
-            await self._psql(QUICKLY.format(tables=tables, fill=FILL_OPERATIONS.format(total=operations)))
+            tables = "pa_operation, pa_operation_application"
+            fills.append(self._fill(tables, FILL_OPERATIONS, operations))
+            fills.append(self._fill("audit_log", FILL_AUDIT, operations))
+        await self._psql(CARELESS)
+        await asyncio.gather(*fills)
+        await self._psql(CAREFUL)
+
+    async def _fill_activations(self, total: int) -> None:
+        columns = (await self._psql(_COLUMNS.format(table="pa_activation"))).split()
+        values = [FILLED.get(name, f"a.{name}") for name in columns]
+        fill = FILL_ACTIVATIONS.format(columns=", ".join(columns), values=", ".join(values), total="{total}")
+        await self._fill("pa_activation", fill, total)
+
+    async def _fill(self, tables: str, fill: str, total: int) -> None:
+        await self._psql(QUICKLY.format(tables=tables, fill=fill.format(total=total)))
 
     async def _psql(self, sql: str) -> str:
         quiet = ("-qAtX", "-v", "ON_ERROR_STOP=1", "-f", "-")

@@ -192,6 +192,8 @@ async def measurement(
             console.print(
                 f"filling the database: {plan.activations} activations, {plan.operations} operations …"
             )
+            if not target.database_url:
+                raise RuntimeError("only a database that the measurement has started is filled")
             await PgBench(target.database_url).fill(plan.activations, plan.operations)
         yield Measurement(console, plan, target, prepared)
 

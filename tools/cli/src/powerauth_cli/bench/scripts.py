@@ -95,6 +95,23 @@ COMMIT;
 )
 """One operation, created and approved: two transactions, without what the check of the code writes."""
 
+CARELESS = """
+ALTER SYSTEM SET fsync = off;
+ALTER SYSTEM SET full_page_writes = off;
+ALTER SYSTEM SET max_wal_size = '64GB';
+SELECT pg_reload_conf();
+"""
+"""While a database is filled, which is made anew if the machine fails meanwhile."""
+
+CAREFUL = """
+ALTER SYSTEM RESET fsync;
+ALTER SYSTEM RESET full_page_writes;
+ALTER SYSTEM RESET max_wal_size;
+SELECT pg_reload_conf();
+CHECKPOINT;
+"""
+"""As before, with everything on the disk."""
+
 QUICKLY = """
 SET session_replication_role = replica;
 SET synchronous_commit = off;
@@ -107,7 +124,7 @@ SELECT 'DROP INDEX ' || name FROM put_off \\gexec
 SELECT made FROM put_off \\gexec
 VACUUM ANALYZE {tables};
 """
-"""Many rows: indexes are made when all are there."""
+"""Many rows: indexes are made when all are there, but for those of keys, which come in ascending order."""
 
 FILL_ACTIVATIONS = """
 INSERT INTO pa_activation ({columns})
@@ -119,18 +136,21 @@ FILLED = {
     "user_id": "'filler-' || number",
     "activation_code": "'FILLED-' || number",
 }
-FILL_OPERATIONS = """
+_NUMBER = "'filler-' || lpad(number::text, 9, '0')"
+FILL_OPERATIONS = f"""
 INSERT INTO pa_operation (id, user_id, operation_type, template_name, data, parameters, status,
  signature_type, failure_count, max_failure_count, timestamp_created, timestamp_expires)
-SELECT 'filler-' || number, 'filler-' || number % 100000, 'bench_payment', 'bench-payment', 'A1*A100CZK',
- '{{}}', CASE WHEN number % 10 = 0 THEN 1 ELSE 4 END, 'possession_knowledge', 0, 5,
+SELECT {_NUMBER}, 'filler-' || number % 100000, 'bench_payment', 'bench-payment', 'A1*A100CZK',
+ '{{{{}}}}', CASE WHEN number % 10 = 0 THEN 1 ELSE 4 END, 'possession_knowledge', 0, 5,
  now() - number * interval '50 ms', now() - number * interval '50 ms' + interval '300 s'
- FROM generate_series(1, {total}) AS number;
+ FROM generate_series(1, {{total}}) AS number;
 INSERT INTO pa_operation_application (application_id, operation_id)
-SELECT (SELECT min(id) FROM pa_application), 'filler-' || number FROM generate_series(1, {total}) AS number;
+SELECT (SELECT min(id) FROM pa_application), {_NUMBER} FROM generate_series(1, {{total}}) AS number
+"""
+FILL_AUDIT = f"""
 INSERT INTO audit_log (audit_log_id, application_name, audit_level, audit_type, timestamp_created, message,
  param, calling_class, thread_name, version, subject_id)
-SELECT 'filler-' || number, 'powerauth-core', 'INFO', 'operation', now() - number * interval '50 ms',
- 'Operation', '{{}}', 'powerauth_core', 'powerauth_core', '1', 'filler-' || number % 100000
- FROM generate_series(1, 2 * {total}) AS number
+SELECT {_NUMBER}, 'powerauth-core', 'INFO', 'operation', now() - number * interval '25 ms',
+ 'Operation', '{{{{}}}}', 'powerauth_core', 'powerauth_core', '1', 'filler-' || number % 100000
+ FROM generate_series(1, 2 * {{total}}) AS number
 """
