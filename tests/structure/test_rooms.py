@@ -35,6 +35,8 @@ FACTS = {
     "powerauth_core.audit.chain.streams",
     "powerauth_core.audit.signatures",
     "powerauth_core.operations.stored",
+    "powerauth_core.passkey_records.extras",
+    "powerauth_core.passkey_records.stored",
     "powerauth_core.providers.plug_ins",
     "powerauth_core.templates.shapes",
     "powerauth_core.verification.audit",

@@ -13,6 +13,7 @@ from powerauth_core.integrations import models as integrations
 from powerauth_core.kernel.base import Base, PlainTimestamp
 from powerauth_core.master_key import models as master_key
 from powerauth_core.operations import models as operations
+from powerauth_core.passkey_records import models as passkey_records
 from powerauth_core.recovery import models as recovery
 from powerauth_core.replay import models as replay
 from powerauth_core.statements import models as dmz
@@ -37,6 +38,7 @@ DOMAINS = (
     keystore,
     master_key,
     operations,
+    passkey_records,
     recovery,
     replay,
     signatures,

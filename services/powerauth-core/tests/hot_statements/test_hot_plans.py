@@ -26,6 +26,7 @@ from powerauth_core.envelopes import spending
 from powerauth_core.exchange import statements as exchange
 from powerauth_core.operations import reads as operations
 from powerauth_core.operations import statements as changed_operations
+from powerauth_core.passkey_records import reads as passkeys
 from powerauth_core.schema import metadata
 from powerauth_core.temporary_keys import memory as temporary_keys
 from powerauth_core.tokens import postgresql as tokens
@@ -64,6 +65,9 @@ READS: dict[str, tuple[Read, list[tuple[Any, ...]]]] = {
         activations.PAGE_OF_USER,
         [(USUAL, None, None, 100, 0), (USUAL, ["app-1"], [3, 4], 100, 0)],
     ),
+    "passkeys of a user": (passkeys.OF_USER, [(USUAL, None), (USUAL, ["app-1"])]),
+    "passkey of a credential": (passkeys.BY_CREDENTIAL, [("credential-7", ["app-1", "app-2"])]),
+    "passkeys of an application": (passkeys.BATCH_OF_APPLICATION, [("app-1", "credential-7", 100)]),
     "operation": (operations.FIND, [("id-7", None), ("id-7", ["app-1"])]),
     "operations of a user": (
         operations.PAGE_OF_USER,
@@ -137,6 +141,11 @@ INSERT INTO pa_activation (activation_id, application_id, user_id, activation_co
     timestamp_activation_expire, timestamp_created, timestamp_last_used)
   SELECT 'id-' || n, 1, 'user-' || n % 20000, 'code-' || n, 3, 0, 0, 'a', 'b', m, m, m
   FROM generate_series(1, 40000) n, LATERAL (SELECT timestamp '{NOW}' - n * interval '1 min') AS t(m);
+INSERT INTO pa_activation (activation_id, application_id, user_id, external_id, protocol, activation_status,
+    counter, failed_attempts, server_private_key_base64, server_public_key_base64,
+    timestamp_activation_expire, timestamp_created, timestamp_last_used)
+  SELECT 'passkey-' || n, 1, 'user-' || n % 20000, 'credential-' || n, 'fido2', 3, 0, 0, 'a', 'b', m, m, m
+  FROM generate_series(1, 20000) n, LATERAL (SELECT timestamp '{NOW}' - n * interval '1 min') AS t(m);
 INSERT INTO pa_operation (id, user_id, external_id, operation_type, data, status, signature_type,
     failure_count, max_failure_count, timestamp_created, timestamp_expires)
   SELECT 'id-' || n, CASE WHEN n % 5 = 0 THEN '{BUSY}' ELSE 'user-' || n % 20000 END, 'external-' || n,
@@ -250,6 +259,9 @@ CROSSING = {
     "operations by external id": BY_USER,
     "operations of a user": BY_USER,
     "pending operations for a phone": BY_USER,
+    "passkey of a credential": {"all shards of pa_activation"},
+    "passkeys of a user": {"all shards of pa_activation"},
+    "passkeys of an application": {"all shards of pa_activation"},
     "pending operations of a user": BY_USER,
     "secrets of tokens": {"all shards of pa_token"},
     "tokens": {"all shards of pa_activation", "all shards of pa_token"},

@@ -26,6 +26,8 @@ SPREAD = {
     "pa_activation_history": Place("activation_id", ACTIVATION),
     "pa_signature_audit": Place("activation_id", ACTIVATION),
     "pa_token": Place("activation_id", ACTIVATION),
+    "pa_fido2_attestation": Place("activation_id", ACTIVATION),
+    "pa_fido2_user": Place("user_id", "user"),
     "pa_operation": Place("id", OPERATION),
     "pa_operation_application": Place("operation_id", OPERATION),
     "operation_user": Place("user_id", "user"),

@@ -39,6 +39,8 @@ BOUND_COLUMNS = (
 What a generation adds goes to `Activation.LATER_COLUMNS`.
 """
 
+_PASSKEYS = text(f"protocol = '{ActivationProtocol.FIDO2}'")
+
 
 class Activation(BoundRow, Base):
     """One activation. ``user_id`` and ``activation_id`` take part in key derivation and never change.
@@ -56,6 +58,13 @@ class Activation(BoundRow, Base):
         Index("pa_activation_user_id", "user_id"),
         Index("pa_activation_parent_idx", "parent_activation_id"),
         Index("pa_activation_expiration", "activation_status", "timestamp_activation_expire"),
+        Index(
+            "pa_activation_passkey_idx",
+            "application_id",
+            "external_id",
+            postgresql_where=_PASSKEYS,
+            sqlite_where=_PASSKEYS,
+        ),
     )
 
     activation_id: Mapped[str] = mapped_column(String(37), primary_key=True)
@@ -87,10 +96,10 @@ class Activation(BoundRow, Base):
     """Number of signatures, of protocols before 3."""
     ctr_data: Mapped[str | None] = mapped_column(String(255))
     """Base64 of the hash-based counter."""
-    device_public_key_base64: Mapped[str | None] = mapped_column(String(255))
-    """Public key of the phone."""
+    device_public_key_base64: Mapped[str | None] = mapped_column(String(1000))
+    """Public key of the phone, or of the passkey."""
     extras: Mapped[str | None] = mapped_column(String(4000))
-    """Text that the app gave."""
+    """Text that the app gave; of a passkey JSON of what is known of it."""
     platform: Mapped[str | None] = mapped_column(String(255))
     """Kind of phone, as the app said."""
     device_info: Mapped[str | None] = mapped_column(String(255))
@@ -114,12 +123,12 @@ class Activation(BoundRow, Base):
     # The column's own default is 2; the service always writes NULL first and 3 at key exchange.
     version: Mapped[int | None] = mapped_column(Integer, server_default=text("2"))
     """Generation of the protocol, 3; empty before the key exchange."""
-    external_id: Mapped[str | None] = mapped_column(String(255))
-    """Of the original; kept."""
+    external_id: Mapped[str | None] = mapped_column(String(1400))
+    """Of the original, kept; of a passkey Base64 of its credential id."""
     protocol: Mapped[str] = mapped_column(
         String(32), default=ActivationProtocol.POWERAUTH.value, server_default="powerauth"
     )
-    """`powerauth`, or `fido2` in adopted rows."""
+    """`powerauth`, or `fido2` for a passkey."""
     commit_phase: Mapped[CommitPhase | None] = mapped_column(
         EnumCode(CommitPhase, CommitPhase.ON_COMMIT), default=CommitPhase.ON_COMMIT, server_default=text("0")
     )
