@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from powerauth_core.kernel.records import RecordCipher
     from powerauth_core.operations.creator import OperationCreator
     from powerauth_core.operations.records import OperationRecords
+    from powerauth_core.passkey_policies.cache import PasskeyPolicies
     from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.settings import CoreSettings
     from powerauth_core.templates.cache import TemplateCache
@@ -46,6 +47,7 @@ class Core:
     :ivar row_alarms: tells of those that somebody has
     :ivar chain_keys: keys of the audit's chains; None: rows are not chained
     :ivar application_cache: applications by key and id, master keys decoded
+    :ivar passkey_policies: policies of passkeys by application
     :ivar template_cache: operation templates by name
     :ivar activation_keys: decoded keys of activations; never counters or state
     :ivar hashes: password hashes, bounded in number
@@ -74,6 +76,7 @@ class Core:
     row_alarms: RowAlarms
     chain_keys: ChainKeys | None
     application_cache: ApplicationCache
+    passkey_policies: PasskeyPolicies
     template_cache: TemplateCache
     activation_keys: ActivationKeyCache
     callers: CallerCache

@@ -34,6 +34,7 @@ from powerauth_core.master_key.service import Examined
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.operations.creator import OperationCreator
 from powerauth_core.operations.records import OperationRecords
+from powerauth_core.passkey_policies.cache import PasskeyPolicies
 from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
 from powerauth_core.settings import CoreSettings
@@ -173,6 +174,13 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
         row_alarms=alarms,
         chain_keys=ChainKeys.of(settings.chain_secrets, examined.chain_keys),
         application_cache=applications,
+        passkey_policies=PasskeyPolicies(
+            cipher,
+            applications,
+            capacity=settings.application_cache_size,
+            seconds=settings.passkey_policy_cache_seconds,
+            dev_mode=settings.passkey_dev_mode,
+        ),
         template_cache=TemplateCache(
             capacity=settings.application_cache_size,
             seconds=settings.application_cache_seconds,

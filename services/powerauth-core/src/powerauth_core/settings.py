@@ -218,6 +218,15 @@ class CallbackSettings(ServiceSettings):
     """The one directory that key and trust stores of callbacks are read from (cloud-api §11.5)."""
 
 
+class PasskeySettings(ServiceSettings):
+    """Passkeys (spec/device-trust.md §9.2)."""
+
+    passkey_policy_cache_seconds: float = Field(default=60.0, ge=0)
+    """How long what is remembered of an application's passkey policy may be used."""
+    passkey_dev_mode: bool = False
+    """Let a passkey policy name ``http://localhost`` among its origins."""
+
+
 class JobSettings(ServiceSettings):
     """Scheduled jobs (§30). Periods in milliseconds; 0 switches a job off in this process."""
 
@@ -285,6 +294,7 @@ class CoreSettings(
     ProviderSettings,
     EgressSettings,
     CallbackSettings,
+    PasskeySettings,
     JobSettings,
     AuditSettings,
     AuditExportSettings,

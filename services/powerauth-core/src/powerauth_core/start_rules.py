@@ -146,6 +146,12 @@ RULES: tuple[Rule, ...] = (
         "false",
     ),
     Rule(
+        "passkey_dev_mode",
+        lambda settings: settings.passkey_dev_mode,
+        "a page on a user's own machine may then ask for passkeys of the bank",
+        "false",
+    ),
+    Rule(
         "signature_max_failed_attempts",
         lambda settings: settings.signature_max_failed_attempts > _MOST_ATTEMPTS,
         "strong customer authentication allows five failed attempts in a row",

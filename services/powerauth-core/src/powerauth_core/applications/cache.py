@@ -6,6 +6,7 @@ missed event does no lasting harm.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -98,6 +99,11 @@ class ApplicationCache:
         self._by_key: Cache[str, ApplicationFacts] = Cache(capacity, seconds)
         self._by_id: Cache[str, ApplicationIdentity] = Cache(capacity, seconds)
         self._by_rid: Cache[int, ApplicationIdentity] = Cache(capacity, seconds)
+        self._followers: list[Callable[[], None]] = []
+
+    def clears_too(self, forget: Callable[[], None]) -> None:
+        """Have somebody else, who remembers more of applications, forget it whenever this does."""
+        self._followers.append(forget)
 
     async def by_key(self, session: AsyncSession, application_key: str) -> ApplicationFacts | None:
         """The version with this application key, supported or not; None if there is none."""
@@ -168,6 +174,8 @@ class ApplicationCache:
         self._by_key.clear()
         self._by_id.clear()
         self._by_rid.clear()
+        for forget in self._followers:
+            forget()
 
     async def _load_version(self, session: AsyncSession, application_key: str) -> ApplicationFacts | None:
         version = await repository.find_version_by_key(session, application_key)

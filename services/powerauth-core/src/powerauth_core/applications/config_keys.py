@@ -1,6 +1,6 @@
 """Keys of application configuration and what their values may be (spec/core-api.md §6, D17, D1
-rule 1, device-trust §4.5, §5.2). The policy of passkeys, ``webauthn_api``, is none of them: it has calls of
-its own.
+rule 1, device-trust §4.5, §5.2). The policy of passkeys, `WEBAUTHN_API`, is stored beside them and shown with
+them, but has calls of its own, so that nobody writes it without its impact.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ FIDO2_ROOT_CA_CERTS = "fido2_root_ca_certs"
 OAUTH2_PROVIDERS = "oauth2_providers"
 ACTIVATION_TRANSFER = "activation_transfer"
 DEVICE_TRUST = "device_trust"
+WEBAUTHN_API = "webauthn_api"
 MINIMUM_PROTOCOL_VERSION = "minimumProtocolVersion"
 AUTOMATIC_COMMIT = "automaticCommit"
 _COMMITTED_TYPES = frozenset({"CUSTOM", "RECOVERY"})

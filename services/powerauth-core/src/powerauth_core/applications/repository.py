@@ -1,6 +1,6 @@
 """Queries for applications, versions, master key pairs and configuration."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -96,6 +96,17 @@ async def find_config(session: AsyncSession, rid: int, key: str) -> ApplicationC
         ApplicationConfig.application_id == rid, ApplicationConfig.config_key == key
     )
     return judged((await session.execute(statement)).scalar_one_or_none())
+
+
+async def find_configs(
+    session: AsyncSession, rid: int, keys: Collection[str]
+) -> dict[str, ApplicationConfig]:
+    """Several configuration keys of an application, those that it has. Raises as `find_config`."""
+    statement = select(ApplicationConfig).where(
+        ApplicationConfig.application_id == rid, ApplicationConfig.config_key.in_(keys)
+    )
+    rows = map(judged, (await session.execute(statement)).scalars())
+    return {row.config_key: row for row in rows if row is not None}
 
 
 async def remove_config(session: AsyncSession, rid: int, key: str) -> bool:

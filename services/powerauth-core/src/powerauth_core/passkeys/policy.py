@@ -21,6 +21,9 @@ DEFAULT_ROOTS: Final = ("google-hw-rsa", "google-key-attestation-ca1", "apple-we
 DEFAULT_FORMATS: Final = ("packed", "none", "fido-u2f", "tpm", "apple", "android-key")
 UPSTREAM_FORMATS: Final = ("packed", "none")
 
+_ABSENT_IF_EMPTY = ("aaguidAllowList", "aaguidBlockList")
+_UNORDERED = (*_ABSENT_IF_EMPTY, "algorithms", "mdsRejectStatuses")
+_MOST = 100
 _MINUTES = 525_600
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -62,6 +65,7 @@ class AttestationType(StrEnum):
     DIRECT = "direct"
 
 
+Origins = Annotated[tuple[str, ...], Field(max_length=_MOST)]
 Aaguids = Annotated[frozenset[uuid.UUID], Field(max_length=500)]
 
 
@@ -84,11 +88,11 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    rp_id: str
-    rp_web_origins: tuple[str, ...] = ()
-    rp_mobile_origins: tuple[str, ...] = ()
-    rp_name: str | None = None
-    top_origins: tuple[str, ...] = ()
+    rp_id: str = Field(max_length=253)
+    rp_web_origins: Origins = ()
+    rp_mobile_origins: Origins = ()
+    rp_name: str | None = Field(default=None, max_length=255)
+    top_origins: Origins = ()
     replace_existing_passkey: bool = False
     allow_synced_passkeys: bool = True
     enforce_attestation: bool = False
@@ -153,7 +157,8 @@ def read(
     """Read the object, with members of older names.
 
     :param root_names: names that ``localRoots`` may have
-    :param stored: it comes from the configuration, where an allow-list binds only if it says so
+    :param stored: it comes from the configuration, where an allow-list binds only if it says so, and a root
+        may have left its file since
     :param dev_mode: ``http://localhost`` may be an origin
     :raises PolicyRefused: VALUE with the member, LISTS_EXCLUSIVE, LOCKED
     """
@@ -170,11 +175,18 @@ def read(
         first = error.errors(include_input=False, include_url=False)[0]
         raise PolicyRefused(PolicyCode.VALUE, ".".join(map(str, first["loc"])) or first["msg"]) from None
     _check_origins(policy, dev_mode)
-    if not set(policy.local_roots) <= set(root_names):
+    if not stored and not set(policy.local_roots) <= set(root_names):
         raise PolicyRefused(PolicyCode.VALUE, "localRoots")
     if policy.aaguid_allow_list and policy.aaguid_block_list:
         raise PolicyRefused(PolicyCode.LISTS_EXCLUSIVE)
     return _locked(policy, "attestationType" in members)
+
+
+def written(policy: Policy) -> dict[str, Any]:
+    """The object as it is stored and shown: every member with what holds; lists of models that name some."""
+    members = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    members |= {name: sorted(members[name]) for name in _UNORDERED}
+    return {name: value for name, value in members.items() if value or name not in _ABSENT_IF_EMPTY}
 
 
 def effective(policy: Policy, upstream_aaguids: Collection[str] | None) -> dict[str, Effect]:

@@ -1,0 +1,109 @@
+"""How a policy stands in the configuration (spec/device-trust.md §4.5, §4.13).
+
+The value is a list of one element: the object of §4.7, and beside its members the number of the change that
+wrote it, by whom and when. An object without them was written before they were kept: version 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from powerauth_contracts import moments
+from powerauth_core.kernel.errors import InvalidKeyFormat
+from powerauth_core.passkeys.refusals import PolicyRefused
+from powerauth_protocol.common.json_text import Number
+
+if TYPE_CHECKING:
+    from powerauth_core.passkeys.policy import Policy
+
+VERSION: Final = "version"
+CHANGED_BY: Final = "changedBy"
+CHANGED_AT: Final = "changedAt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy:
+    """A policy as it is stored.
+
+    :ivar version: rises by one with each change
+    :ivar changed_by: who changed it, if the caller said so
+    :ivar changed_at: naive UTC
+    """
+
+    policy: Policy
+    version: int = 0
+    changed_by: str | None = None
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamKeys:
+    """What the original's configuration keys say; elements that are no text count as absent ones.
+
+    :ivar formats: ``fido2_attestation_fmt_allowed``; None: no such key, empty: none is allowed
+    :ivar aaguids: ``fido2_aaguids_allowed`` in lower case, likewise
+    :ivar roots: ``fido2_root_ca_certs``, PEM
+    """
+
+    formats: frozenset[str] | None = None
+    aaguids: frozenset[str] | None = None
+    roots: tuple[str, ...] = ()
+
+
+def read(values: Sequence[Any], *, dev_mode: bool) -> StoredPolicy:
+    """The policy in the values of the key.
+
+    :raises InvalidKeyFormat: they hold none; then nothing may be decided, for without one all is allowed
+    """
+    from powerauth_core.passkeys import policy as policies  # noqa: PLC0415 - certificates: costs a start
+
+    members = values[0] if len(values) == 1 else None
+    if not isinstance(members, Mapping):
+        raise InvalidKeyFormat
+    try:
+        policy = policies.read(plain(members), root_names=(), stored=True, dev_mode=dev_mode)
+        changed_at = members.get(CHANGED_AT)
+        return StoredPolicy(
+            policy=policy,
+            version=int(members.get(VERSION, 0)),
+            changed_by=members.get(CHANGED_BY),
+            changed_at=None if changed_at is None else moments.from_ms(changed_at),
+        )
+    except (PolicyRefused, ValueError, TypeError):
+        raise InvalidKeyFormat from None
+
+
+def to_store(stored: StoredPolicy) -> list[dict[str, Any]]:
+    """The values of the key."""
+    from powerauth_core.passkeys import policy as policies  # noqa: PLC0415 - as above
+
+    when = None if stored.changed_at is None else moments.to_ms(stored.changed_at)
+    change = {VERSION: stored.version, CHANGED_BY: stored.changed_by, CHANGED_AT: when}
+    return [policies.written(stored.policy) | {name: one for name, one in change.items() if one is not None}]
+
+
+def upstream_keys(
+    formats: Sequence[Any] | None, aaguids: Sequence[Any] | None, roots: Sequence[Any] | None
+) -> UpstreamKeys:
+    """The original's keys from their values, None: the key is not there."""
+    return UpstreamKeys(
+        formats=None if formats is None else frozenset(_texts(formats)),
+        aaguids=None if aaguids is None else frozenset(text.lower() for text in _texts(aaguids)),
+        roots=tuple(_texts(roots or ())),
+    )
+
+
+def plain(value: Any) -> Any:
+    """JSON as the policy's reader takes it: a number with a fraction is text there, and so no number."""
+    if isinstance(value, Mapping):
+        return {name: plain(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Number) else value
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]

@@ -1,0 +1,41 @@
+"""Reading and writing the policy of an application; who may, and what it does to users, is asked above
+(`powerauth_core.passkey_administration`).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core import events
+from powerauth_core.applications import config_service
+from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.applications.config_keys import WEBAUTHN_API
+from powerauth_core.applications.models import Application
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.passkey_policies import rules
+from powerauth_core.passkey_policies.rules import StoredPolicy
+from servicekit.database import after_commit
+
+
+async def stored(
+    cipher: RecordCipher, session: AsyncSession, application: Application, *, dev_mode: bool
+) -> StoredPolicy | None:
+    """The policy as it is stored, past any cache; None: none was ever set.
+
+    :raises InvalidKeyFormat: there is one, and it cannot be read
+    """
+    values = await config_service.values_of(cipher, session, application.id, application.name, WEBAUTHN_API)
+    return None if values is None else rules.read(values, dev_mode=dev_mode)
+
+
+async def store(
+    cipher: RecordCipher,
+    application_cache: ApplicationCache,
+    session: AsyncSession,
+    application: Application,
+    policy: StoredPolicy,
+) -> None:
+    """Write the policy of a locked application, and make every process forget the one before."""
+    await config_service.store(cipher, session, application, WEBAUTHN_API, rules.to_store(policy))
+    await events.application_changed(session, application.name, "policy")
+    after_commit(session, application_cache.clear)
