@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from powerauth_core.audit.row_alarms import RowAlarms
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
     from powerauth_core.envelopes.spending import EnvelopeSpending
+    from powerauth_core.fido_metadata.memory import FidoMetadata
     from powerauth_core.integrations.callers import CallerCache
     from powerauth_core.kernel.changes import Listeners
     from powerauth_core.kernel.egress import Egress
@@ -53,6 +54,7 @@ class Core:
     :ivar hashes: password hashes, bounded in number
     :ivar egress: outgoing HTTP under the address policy
     :ivar discovery: documents of identity providers
+    :ivar fido_metadata: what vouches for models of authenticators
     :ivar callbacks: delivery of callbacks
     :ivar audit_stream: sends the audit log elsewhere, if the settings say where
     :ivar listeners: who hears of changes of activations and operations
@@ -83,6 +85,7 @@ class Core:
     hashes: PasswordHashes
     egress: Egress
     discovery: DiscoveryCache
+    fido_metadata: FidoMetadata
     callbacks: CallbackDispatcher
     audit_stream: AuditStream | None
     listeners: Listeners

@@ -23,6 +23,7 @@ from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.callbacks.subscriptions import KnownSubscriptions
 from powerauth_core.container import Core
 from powerauth_core.envelopes.spending import EnvelopeSpending
+from powerauth_core.fido_metadata.memory import FidoMetadata
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
@@ -90,6 +91,8 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         if bus is None:
             await core.bus.start()
             stack.push_async_callback(core.bus.close)
+        await core.fido_metadata.start()
+        stack.push_async_callback(core.fido_metadata.stop)
         await core.relay.start()
         stack.push_async_callback(core.relay.stop)
         stack.push_async_callback(core.callbacks.stop)
@@ -191,6 +194,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
         hashes=PasswordHashes(settings.waiting_hashes),
         egress=egress,
         discovery=DiscoveryCache(),
+        fido_metadata=FidoMetadata(settings, database),
         callbacks=callbacks,
         audit_stream=AuditStream.of(database, settings, audit.APPLICATION_NAME),
         listeners=listeners,

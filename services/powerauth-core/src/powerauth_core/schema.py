@@ -9,6 +9,7 @@ from powerauth_core.audit import signatures
 from powerauth_core.audit.chain import models as chain
 from powerauth_core.callbacks import models as callbacks
 from powerauth_core.fido2 import models as fido2
+from powerauth_core.fido_metadata import models as fido_metadata
 from powerauth_core.integrations import models as integrations
 from powerauth_core.kernel.base import Base, PlainTimestamp
 from powerauth_core.master_key import models as master_key
@@ -34,6 +35,7 @@ DOMAINS = (
     chain,
     dmz,
     fido2,
+    fido_metadata,
     integrations,
     keystore,
     master_key,

@@ -7,6 +7,7 @@ import uuid
 from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -103,3 +104,10 @@ class Publisher:
         r, s = decode_dss_signature(self.key.sign(signed, ec.ECDSA(hashes.SHA256())))
         signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
         return signed + b"." + b64url_encode(signature).encode()
+
+
+def known_by(publisher: Publisher, folder: Path, source: str = "UPLOAD") -> dict[str, Any]:
+    """Settings of a core that takes this publisher's BLOBs."""
+    anchors = folder / "publisher.pem"
+    anchors.write_bytes(publisher.maker.root.public_bytes(Encoding.PEM))
+    return {"mds_source": source, "mds_trust_anchors": anchors}

@@ -50,6 +50,7 @@ REFERENCE = frozenset(
         "pa_application_config",
         "pa_application_version",
         "pa_fido2_authenticator",
+        "pa_mds_blob",
         "pa_integration",
         "pa_master_keypair",
         "pa_operation_template",
@@ -69,6 +70,7 @@ LOCAL = frozenset(
         "job_lease",
         "master_key_record",
         "outbox_event",
+        "pa_passkey_data_file",
         "pa_schema_history",
         "shedlock",
     }

@@ -17,6 +17,7 @@ class AuditType(StrEnum):
     CALLBACK = "callback"
     TEMPLATE = "template"
     INTEGRITY = "integrity"
+    FIDO2 = "fido2"
 
 
 def first_of_month(moment: datetime) -> datetime:

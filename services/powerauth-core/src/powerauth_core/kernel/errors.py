@@ -371,6 +371,26 @@ class TooManyOperations(CoreError):
     retry_after = 60
 
 
+class MdsInvalid(CoreError):
+    """A BLOB of the metadata service is not taken (spec/device-trust.md §4.11).
+
+    :param reason: what of it did not hold
+    """
+
+    code = "MDS_INVALID"
+    message = "The metadata is not valid."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(extra={"reason": reason})
+
+
+class MdsRollback(CoreError):
+    """A BLOB is older than the one in force, or another one of its number."""
+
+    code = "MDS_ROLLBACK"
+    message = "The metadata is not newer than what is in force."
+
+
 class AuthenticationFailed(ServiceError):
     """The caller has no valid integration credentials for this door (§1.1)."""
 

@@ -90,7 +90,7 @@ def judge(statement: Statement, aaguid: uuid.UUID, algorithm: int, sources: Sour
     entry = sources.metadata.find(aaguid, statement.chain[0]) if sources.metadata else None
     trust, anchor, reason = _anchor(statement, aaguid, entry, sources, at)
     reason = reason or _unfit(statement, algorithm, entry)
-    revoked = set(certificates.serials(statement.chain)) & set(sources.revoked_serials)
+    revoked = set(certificates.serials(statement.chain)).intersection(sources.revoked_serials)
     return Verdict(
         kind=statement.kind,
         trust=trust if reason is None else Trust.UNVERIFIED,

@@ -28,6 +28,7 @@ LIMIT: Final = 32 * 1024 * 1024
 PUBLISHER: Final = "mds.fidoalliance.org"
 ROLLBACK: Final = "MDS_ROLLBACK"
 
+_MOST: Final = 2**31 - 1
 _ALGORITHMS: Final = {"RS256": -257, "ES256": -7}
 _FORBIDDEN: Final = ("x5u", "jku", "jwk", "crit")
 
@@ -160,6 +161,6 @@ def _payload(payload: bytes) -> tuple[int, date, Sequence[object]]:
         next_update = date.fromisoformat(members["nextUpdate"])
     except (EncodingError, KeyError, TypeError, ValueError):
         raise MetadataRefused("PAYLOAD") from None
-    if type(no) is not int or not isinstance(found, list):
+    if type(no) is not int or not 0 <= no <= _MOST or not isinstance(found, list):
         raise MetadataRefused("PAYLOAD")
     return no, next_update, found

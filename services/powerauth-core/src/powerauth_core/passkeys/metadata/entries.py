@@ -103,6 +103,7 @@ class Metadata:
     """The models of one BLOB, local statements among them.
 
     :ivar no: its number
+    :ivar models: how many entries could be read, whatever they are named by
     :ivar warnings: what was left out of it, and why
     """
 
@@ -111,6 +112,7 @@ class Metadata:
     by_aaguid: Mapping[uuid.UUID, Entry]
     by_key: Mapping[str, Entry]
     warnings: tuple[str, ...] = field(default=())
+    models: int = 0
 
     def find(self, aaguid: uuid.UUID, leaf: Certificate | None) -> Entry | None:
         """The model by its AAGUID; without one (FIDO U2F) by the key of its attestation certificate."""
@@ -135,8 +137,10 @@ def read(no: int, next_update: date, entries: Sequence[object], local: Sequence[
     by_aaguid: dict[uuid.UUID, Entry] = {}
     by_key: dict[str, Entry] = {}
     warnings: list[str] = []
+    models = 0
     for place, encoded in enumerate(entries):
         entry = _entry(place, encoded, warnings)
+        models += entry is not None
         if entry is not None and entry.aaguid is not None:
             if entry.aaguid in by_aaguid:
                 warnings.append(f"entry {place}: {entry.aaguid} a second time")
@@ -147,7 +151,7 @@ def read(no: int, next_update: date, entries: Sequence[object], local: Sequence[
         entry = _entry(place, _as_entry(statement), warnings)
         if entry is not None and entry.aaguid is not None:
             by_aaguid[entry.aaguid] = entry
-    return Metadata(no, next_update, by_aaguid, by_key, tuple(warnings))
+    return Metadata(no, next_update, by_aaguid, by_key, tuple(warnings), models)
 
 
 def _as_entry(statement: object) -> object:

@@ -1,0 +1,1 @@
+"""FIDO metadata and the data files of passkeys: what vouches for models of authenticators."""
