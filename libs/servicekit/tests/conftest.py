@@ -68,9 +68,13 @@ ClientOf = Callable[[FastAPI], httpx2.AsyncClient]
 
 @pytest.fixture(scope="session")
 def make_app(family: ErrorFamily) -> MakeApp:
-    """``make_app(*routers, health=…, readiness=…, **settings)``: an application under :data:`ROOT`."""
+    """``make_app(*routers, health=…, readiness=…, lasting=…, **settings)``: an application under
+    :data:`ROOT`.
+    """
 
-    def make(*routers: APIRouter, health: Any = (), readiness: Any = (), **settings: Any) -> FastAPI:
+    def make(
+        *routers: APIRouter, health: Any = (), readiness: Any = (), lasting: Any = (), **settings: Any
+    ) -> FastAPI:
         return create_app(
             "Test Service",
             "1.2.3",
@@ -79,6 +83,7 @@ def make_app(family: ErrorFamily) -> MakeApp:
             routers=routers,
             health=health,
             readiness=readiness,
+            lasting=lasting,
             name="test-service",
         )
 

@@ -18,6 +18,7 @@ from servicekit.answers import JsonResponse
 from servicekit.edge.routing import LateRoute
 from servicekit.errors import ErrorFamily, RemoteUnavailable, ServiceError, Unavailable, fixed
 from servicekit.serving import BackgroundServer
+from servicekit.settings import ServiceSettings
 from servicekit.testing import PATIENCE_SECONDS
 
 MakeApp = Callable[..., FastAPI]
@@ -165,6 +166,16 @@ async def test_an_announced_body_above_the_limit_is_refused_unread(client: httpx
     assert _code(response) == "ERROR_TOO_LARGE"
     assert response.headers["connection"] == "close"
     assert (await client.post("/raw", content=b"x" * 2048)).json() == 2048
+
+
+async def test_a_path_may_take_larger_bodies(
+    make_app: MakeApp, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ServiceSettings, "larger_bodies", {"/raw": 4096})
+    client = client_of(make_app(_router(), max_body_bytes=2048))
+    assert (await client.post("/raw", content=b"x" * 4096)).json() == 4096
+    for path, size in (("/raw", 4097), ("/echo", 2049)):
+        assert (await client.post(path, content=b"x" * size)).status_code == 413
 
 
 async def test_a_streamed_body_above_the_limit_is_refused(client: httpx2.AsyncClient) -> None:

@@ -112,3 +112,22 @@ async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
     database.answers.set()
     assert await patient
     assert (await shared(), database.asked) == (True, 2)
+
+
+async def test_what_is_degraded_serves(make_app: MakeApp, client_of: ClientOf) -> None:
+    old, away = True, False
+
+    async def has_grown_old() -> bool:
+        return not old
+
+    async def database() -> bool:
+        return not away
+
+    client = client_of(make_app(health=[database], lasting=[has_grown_old], health_cache_seconds=0))
+    answer = await client.get("/actuator/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "DEGRADED"})
+    assert (await client.get("/actuator/health/readiness")).json() == {"status": "UP"}
+    old = False
+    assert (await client.get("/actuator/health")).json() == {"status": "UP"}
+    old = away = True
+    assert (await client.get("/actuator/health")).status_code == 503

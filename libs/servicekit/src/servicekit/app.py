@@ -101,6 +101,7 @@ def create_app(
     readiness: Sequence[Check] = (),
     *,
     health: Sequence[Check] = (),
+    lasting: Sequence[Check] = (),
     name: str | None = None,
     openapi_tags: list[dict[str, Any]] | None = None,
 ) -> FastAPI:
@@ -109,11 +110,12 @@ def create_app(
     :param title: shown in the documentation
     :param health: checks of what the service owns; part of readiness too
     :param readiness: checks of what it needs from others
+    :param lasting: checks of what it works without for a while, with health DEGRADED
     :param name: the service's name in ``/actuator/info`` and in metrics; ``title`` when absent
     """
     name = name or title
     managed = management_routers(name, version, settings)
-    vitals = ProcessVitals(health, readiness, settings.health_cache_seconds)
+    vitals = ProcessVitals(health, readiness, settings.health_cache_seconds, lasting)
     documented = API_DOCS if settings.swagger_enabled and settings.management_on_service_port else None
     app = _Service(
         title=title,

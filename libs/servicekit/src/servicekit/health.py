@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from typing import Protocol, cast
 
 from fastapi import APIRouter, FastAPI
@@ -22,8 +23,13 @@ Check = Callable[[], Awaitable[object]]
 
 CHECK_SECONDS = 5.0
 
-_UP = b'{"status":"UP"}'
-_DOWN = b'{"status":"DOWN"}'
+
+class Health(StrEnum):
+    """How a service is. DEGRADED: it works, and somebody has to look after something before it does not."""
+
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
 
 
 async def all_pass(checks: Sequence[Check]) -> bool:
@@ -81,8 +87,8 @@ class Vitals(Protocol):
         """Whether the process answers."""
         ...
 
-    async def healthy(self) -> bool:
-        """Whether the service and what it owns work."""
+    async def health(self) -> Health:
+        """How the service and what it owns are."""
         ...
 
     async def ready(self) -> bool:
@@ -97,22 +103,32 @@ class Vitals(Protocol):
 class ProcessVitals:
     """`Vitals` of this process."""
 
-    def __init__(self, health: Sequence[Check], readiness: Sequence[Check], seconds: float) -> None:
+    def __init__(
+        self,
+        health: Sequence[Check],
+        readiness: Sequence[Check],
+        seconds: float,
+        lasting: Sequence[Check] = (),
+    ) -> None:
         """
         :param health: checks of what the service owns (its database)
         :param readiness: checks of what it needs beside that to serve
         :param seconds: how long the outcome of a check is told again
+        :param lasting: checks of what it works without for a while
         """
         self._own = [Shared(check, seconds) for check in health]
+        self._lasting = [Shared(check, seconds) for check in lasting]
         self._needed = [*self._own, *(Shared(check, seconds) for check in readiness)]
 
     async def alive(self) -> bool:
         """It does if this is run."""
         return True
 
-    async def healthy(self) -> bool:
-        """Whether the checks of what the service owns pass."""
-        return await all_pass(self._own)
+    async def health(self) -> Health:
+        """DOWN if a check of what the service owns fails."""
+        if not await all_pass(self._own):
+            return Health.DOWN
+        return Health.UP if await all_pass(self._lasting) else Health.DEGRADED
 
     async def ready(self) -> bool:
         """Whether all checks pass."""
@@ -133,7 +149,7 @@ class VitalsBehindDoors:
         self._own = own
         self._is_open = is_open
         self.alive = own.alive
-        self.healthy = own.healthy
+        self.health = own.health
         self.figures = own.figures
 
     async def ready(self) -> bool:
@@ -154,18 +170,18 @@ def router(name: str, version: str) -> APIRouter:
 
     @routes.get("/health")
     async def get_health(request: Request) -> Response:
-        """Whether the service and what it owns work."""
-        return _answer(await vitals_of(request.app).healthy())
+        """How the service and what it owns are."""
+        return _answer(await vitals_of(request.app).health())
 
     @routes.get("/health/liveness")
     async def get_liveness(request: Request) -> Response:
         """Whether the process answers."""
-        return _answer(await vitals_of(request.app).alive())
+        return _answer(_of(await vitals_of(request.app).alive()))
 
     @routes.get("/health/readiness")
     async def get_readiness(request: Request) -> Response:
         """Whether the service can serve requests now."""
-        return _answer(await vitals_of(request.app).ready())
+        return _answer(_of(await vitals_of(request.app).ready()))
 
     @routes.get("/info")
     async def get_info() -> dict[str, dict[str, str]]:
@@ -183,10 +199,15 @@ def alive() -> APIRouter:
     @routes.get("/health/liveness")
     async def get_liveness() -> Response:
         """Whether the process answers."""
-        return _answer(True)
+        return _answer(Health.UP)
 
     return routes
 
 
-def _answer(good: bool) -> Response:
-    return JsonResponse(_UP) if good else JsonResponse(_DOWN, 503)
+def _of(good: bool) -> Health:
+    return Health.UP if good else Health.DOWN
+
+
+def _answer(health: Health) -> Response:
+    """What is degraded serves: no platform restarts it."""
+    return JsonResponse(b'{"status":"%b"}' % health.encode(), 503 if health is Health.DOWN else 200)

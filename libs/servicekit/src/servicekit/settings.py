@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -108,6 +109,8 @@ class ServiceSettings(BaseSettings):
     """What every service can be told. Durations in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, validate_default=True)
+    larger_bodies: ClassVar[Mapping[str, int]] = {}
+    """Paths inside the service that take more than `max_body_bytes`, and how many bytes."""
     start_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "management_port",

@@ -315,7 +315,7 @@ def protocol_for(settings: ServiceSettings) -> type[HttpToolsProtocol]:
     drain = settings.drain_seconds
     bounds = {
         "receive_seconds": settings.receive_seconds,
-        "max_body": settings.max_body_bytes,
+        "max_body": max(settings.max_body_bytes, *settings.larger_bodies.values(), 0),
         "drain_seconds": (_DRAIN_SECONDS if settings.production else 0.0) if drain is None else drain,
     }
     return type("ServiceProtocol", (BoundedHttpProtocol,), bounds)

@@ -97,6 +97,7 @@ class EdgeMiddleware:
         self.family = family
         self.root_path = settings.root_path
         self.max_body = settings.max_body_bytes
+        self._larger_bodies = settings.larger_bodies
         self.max_header = settings.max_header_bytes
         self.request_log = settings.request_log
         self.correlation_name = (
@@ -132,6 +133,10 @@ class EdgeMiddleware:
         :return: gives back the span before
         """
         return tracing.arrive(traceparent, method if method in METHODS else "other")
+
+    def too_large(self, size: int, path: str) -> bool:
+        """Whether a body is larger than a path takes."""
+        return size > self.max_body and size > self._larger_bodies.get(path.removeprefix(self.root_path), 0)
 
     def correlation_of(self, given: str | None) -> str:
         """The id that a caller gave to its call, or a new one where that is none."""
@@ -215,7 +220,8 @@ class _Exchange:
             if name not in edge.read_headers:
                 continue
             if name == b"content-length":
-                if not value.isdigit() or len(value) > _MAX_DIGITS or int(value) > edge.max_body:
+                sound = value.isdigit() and len(value) <= _MAX_DIGITS
+                if not sound or edge.too_large(int(value), self.scope["path"]):
                     self.refusal = edge.family.too_large
             elif name == b"transfer-encoding":
                 if value.lower() != b"chunked":
@@ -266,7 +272,7 @@ class _Exchange:
         message = await self.receive()
         if message["type"] == "http.request":
             self.received += len(message.get("body", b""))
-            if self.received > self.edge.max_body:
+            if self.edge.too_large(self.received, self.scope["path"]):
                 raise BodyTooLarge
         return message
 

@@ -8,7 +8,7 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from servicekit.health import CHECK_SECONDS, Vitals
+from servicekit.health import CHECK_SECONDS, Health, Vitals
 from servicekit.logs import get_logger
 from servicekit.metrics import Family, merged
 from servicekit.prefork.board import AnswerTooLong, Place, Question
@@ -18,6 +18,7 @@ _log = get_logger(__name__)
 _LOOK_SECONDS = 0.01
 _YES, _NO = b"1", b"0"
 _FASTEST = 1
+_WORST_FIRST = (Health.DOWN, Health.DEGRADED)
 
 
 class WholeService:
@@ -45,13 +46,16 @@ class WholeService:
         latest = time.monotonic() - CHECK_SECONDS
         return all(place.beat > latest for place in self._serving())
 
-    async def healthy(self) -> bool:
-        """Whether every worker that serves works."""
-        return await self._all_say_yes(Question.HEALTH)
+    async def health(self) -> Health:
+        """As the worst of the workers that serve is."""
+        if not await self._answers(Question.HEALTH):
+            return Health.DOWN
+        said = {place.read(Question.HEALTH) for place in self._serving()}
+        return next((one for one in _WORST_FIRST if one.encode() in said), Health.UP)
 
     async def ready(self) -> bool:
         """Whether all workers can serve requests now."""
-        return len(self._serving()) == len(self._places) and await self._all_say_yes(Question.READINESS)
+        return len(self._serving()) == len(self._places) and await self._all_are_ready()
 
     async def figures(self) -> list[Family]:
         """The metrics of all workers together, those of earlier ones in the same places among them."""
@@ -88,14 +92,14 @@ class WholeService:
         return zlib.compress(json.dumps(content).encode(), _FASTEST)
 
     async def _own_health(self) -> bytes:
-        return _YES if await self._own.healthy() else _NO
+        return (await self._own.health()).encode()
 
     async def _own_readiness(self) -> bytes:
         return _YES if await self._own.ready() else _NO
 
-    async def _all_say_yes(self, question: Question) -> bool:
-        return await self._answers(question) and all(
-            place.read(question) == _YES for place in self._serving()
+    async def _all_are_ready(self) -> bool:
+        return await self._answers(Question.READINESS) and all(
+            place.read(Question.READINESS) == _YES for place in self._serving()
         )
 
     async def _answers(self, question: Question) -> bool:
