@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from powerauth_core.envelopes.spending import EnvelopeSpending
     from powerauth_core.fido_metadata.memory import FidoMetadata
     from powerauth_core.integrations.callers import CallerCache
+    from powerauth_core.jwt.keys import JwtKeys
     from powerauth_core.kernel.changes import Listeners
     from powerauth_core.kernel.egress import Egress
     from powerauth_core.kernel.hashing import PasswordHashes
@@ -51,6 +52,7 @@ class Core:
     :ivar passkey_policies: policies of passkeys by application
     :ivar template_cache: operation templates by name
     :ivar activation_keys: decoded keys of activations; never counters or state
+    :ivar jwt_keys: keys that sign tokens, and verify them
     :ivar hashes: password hashes, bounded in number
     :ivar egress: outgoing HTTP under the address policy
     :ivar discovery: documents of identity providers
@@ -82,6 +84,7 @@ class Core:
     template_cache: TemplateCache
     activation_keys: ActivationKeyCache
     callers: CallerCache
+    jwt_keys: JwtKeys
     hashes: PasswordHashes
     egress: Egress
     discovery: DiscoveryCache

@@ -22,6 +22,7 @@ OPERATION_STATUS_CHANGED = "operation.status_changed"
 APPLICATION_CHANGED = "application.changed"
 OPERATION_TEMPLATE_CHANGED = "operation_template.changed"
 TEMPLATE_CHANGED = "template.changed"
+SIGNING_KEY_CHANGED = "signing_key.changed"
 
 ApplicationPart = Literal["application", "version", "roles", "config", "policy", "key"]
 
@@ -93,6 +94,11 @@ def _activation_data(change: ActivationChanged) -> dict[str, Any]:
 async def template_changed(session: AsyncSession, name: str) -> None:
     """Tell every process of the core to forget what operations are made from."""
     await outbox.add_event(session, _event(TEMPLATE_CHANGED, name, {"templateName": name}))
+
+
+async def signing_key_changed(session: AsyncSession, kid: str) -> None:
+    """Tell every process of the core to forget the keys of signed tokens."""
+    await outbox.add_event(session, _event(SIGNING_KEY_CHANGED, kid, {"kid": kid}))
 
 
 def _operation_data(change: OperationChanged) -> dict[str, Any]:

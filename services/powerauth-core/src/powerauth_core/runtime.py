@@ -25,6 +25,7 @@ from powerauth_core.container import Core
 from powerauth_core.envelopes.spending import EnvelopeSpending
 from powerauth_core.fido_metadata.memory import FidoMetadata
 from powerauth_core.integrations.callers import CallerCache
+from powerauth_core.jwt.keys import JwtKeys
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
 from powerauth_core.kernel.hashing import PasswordHashes
@@ -191,6 +192,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
         ),
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),
+        jwt_keys=JwtKeys(cipher, settings),
         hashes=PasswordHashes(settings.waiting_hashes),
         egress=egress,
         discovery=DiscoveryCache(),
@@ -236,7 +238,11 @@ async def _follow_changes(core: Core) -> None:
     async def forget_templates(_event: Event) -> None:
         core.template_cache.clear()
 
+    async def forget_signing_keys(_event: Event) -> None:
+        core.jwt_keys.clear()
+
     await core.bus.subscribe_broadcast([events.APPLICATION_CHANGED], forget_applications)
+    await core.bus.subscribe_broadcast([events.SIGNING_KEY_CHANGED], forget_signing_keys)
     await core.bus.subscribe_broadcast([events.TEMPLATE_CHANGED], forget_templates)
 
 

@@ -7,10 +7,12 @@ from powerauth_core.applications import models as applications
 from powerauth_core.audit import models as audit
 from powerauth_core.audit import signatures
 from powerauth_core.audit.chain import models as chain
+from powerauth_core.binding_tickets import models as binding_tickets
 from powerauth_core.callbacks import models as callbacks
 from powerauth_core.fido2 import models as fido2
 from powerauth_core.fido_metadata import models as fido_metadata
 from powerauth_core.integrations import models as integrations
+from powerauth_core.jwt import models as jwt
 from powerauth_core.kernel.base import Base, PlainTimestamp
 from powerauth_core.master_key import models as master_key
 from powerauth_core.operations import models as operations
@@ -31,12 +33,14 @@ DOMAINS = (
     activations,
     applications,
     audit,
+    binding_tickets,
     callbacks,
     chain,
     dmz,
     fido2,
     fido_metadata,
     integrations,
+    jwt,
     keystore,
     master_key,
     operations,

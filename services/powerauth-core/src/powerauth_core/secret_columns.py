@@ -15,8 +15,10 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.models import ApplicationConfig, ApplicationVersion, MasterKeyPair
 from powerauth_core.audit.chain.models import AuditChainKey
+from powerauth_core.binding_tickets.models import BindingTicket
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.integrations.models import Integration
+from powerauth_core.jwt.models import JwtKey, JwtSession, OidcClient
 from powerauth_core.kernel import records
 from powerauth_core.kernel.base import Base
 from powerauth_core.kernel.records import RecordCipher
@@ -29,7 +31,16 @@ from powerauth_protocol.common.record_encryption import EncryptionMode
 from servicekit.key_rotation import KeyedColumn, mac_column
 from servicekit.row_macs import BoundRow
 
-BOUND_TABLES: Sequence[type[BoundRow]] = (Activation, ApplicationConfig, CallbackUrl, Integration)
+BOUND_TABLES: Sequence[type[BoundRow]] = (
+    Activation,
+    ApplicationConfig,
+    BindingTicket,
+    CallbackUrl,
+    Integration,
+    JwtKey,
+    JwtSession,
+    OidcClient,
+)
 """Every table whose rows carry a MAC."""
 
 
@@ -202,6 +213,27 @@ SECRET_COLUMNS = (
         StatementKey.private_key_encryption,
         False,
         lambda row, _context: records.statement_key_parts(row.key_id),
+    ),
+    SecretColumn(
+        JwtKey.id,
+        JwtKey.private_key,
+        JwtKey.private_key_encryption,
+        False,
+        lambda row, _context: records.jwt_key_parts(row.kid, row.application_id),
+    ),
+    SecretColumn(
+        OidcClient.client_id,
+        OidcClient.secret_hash,
+        OidcClient.secret_hash_encryption,
+        True,
+        lambda row, _context: records.oidc_secret_parts(row.client_id),
+    ),
+    SecretColumn(
+        JwtSession.session_id,
+        JwtSession.refresh_secret,
+        JwtSession.refresh_secret_encryption,
+        False,
+        lambda row, _context: records.jwt_session_parts(row.session_id),
     ),
     SecretColumn(
         AuditChainKey.key_id,

@@ -161,6 +161,32 @@ class ProviderSettings(ServiceSettings):
     """How long an answer of an identity provider may take."""
 
 
+class JwtSettings(ServiceSettings):
+    """Signed tokens (spec/device-trust.md §2, §9.2)."""
+
+    jwt_issuer: ServiceUrl = ""
+    """Issuer of signed tokens: the public address of the enrollment service, such as
+    `https://id.bank.example/enrollment-server`; empty: no tokens are issued."""
+    jwt_tenant_id: str = Field(default="default", min_length=1, max_length=255)
+    """What tokens tell as `tid`."""
+    jwt_key_bits: Literal[2048, 3072, 4096] = 2048
+    """Size of new keys."""
+    jwt_rotation_days: int = Field(default=90, ge=1)
+    """How long a key signs."""
+    jwt_publish_ahead_seconds: int = Field(default=86_400, ge=3_600)
+    """How long the next key is published before it signs."""
+    jwt_access_ttl_seconds: int = Field(default=3_600, ge=60, le=86_400)
+    """How long access tokens are valid, of clients that say nothing else."""
+    jwt_id_ttl_seconds: int = Field(default=3_600, ge=60, le=86_400)
+    """The same for ID tokens."""
+    jwt_device_ttl_seconds: int = Field(default=300, ge=60, le=3_600)
+    """How long device tokens are valid."""
+    jwt_refresh_absolute_seconds: int = Field(default=2_592_000, ge=60)
+    """How long after a sign-in its tokens are refreshed at most."""
+    jwt_refresh_idle_seconds: int = Field(default=604_800, ge=60)
+    """How long a refresh token may lie unused."""
+
+
 class EgressSettings(ServiceSettings):
     """Outgoing HTTP: callbacks, OIDC and custom providers (§29 ``http.*``)."""
 
@@ -294,6 +320,12 @@ class JobSettings(ServiceSettings):
     """The original runs it daily at midnight."""
     job_audit_cleanup_ms: int = Field(default=86_400_000, ge=0)
     """How often old rows of the audit log are deleted."""
+    job_jwt_cleanup_ms: int = Field(default=3_600_000, ge=0)
+    """How often sessions and revocations of signed tokens are deleted that are over."""
+    job_jwt_rotation_ms: int = Field(default=86_400_000, ge=0)
+    """How often keys of signed tokens are looked at, whether one is due for another."""
+    job_ticket_cleanup_ms: int = Field(default=600_000, ge=0)
+    """How often binding tickets are deleted that were over a day ago."""
 
 
 class AuditSettings(ServiceSettings):
@@ -334,6 +366,7 @@ class CoreSettings(
     VerificationSettings,
     HashingSettings,
     ProviderSettings,
+    JwtSettings,
     EgressSettings,
     CallbackSettings,
     PasskeySettings,

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from core_test_api import Api, TestApplication
 from core_test_rows import execute, found, unsound
+from core_test_tokens import filled_tokens
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Integer, insert, select, text, update
@@ -126,7 +127,7 @@ async def test_statements_through_the_mapper_write_no_bound_column(core: Core) -
 
 
 @pytest_asyncio.fixture
-async def filled(api: Api, application: TestApplication) -> str:
+async def filled(api: Api, core: Core, application: TestApplication) -> str:
     """A row in every bound table; the application's id."""
     bank: str = application.application_id
     await api.ok("application/config/create", applicationId=bank, key="oauth2_providers", values=[{"a": 1}])
@@ -139,6 +140,7 @@ async def filled(api: Api, application: TestApplication) -> str:
         authentication={"httpBasic": {"enabled": True, "username": "u", "password": "p"}},
     )
     await api.ok("activation/init", userId="alice", applicationId=bank)
+    await filled_tokens(core, bank)
     return bank
 
 

@@ -21,7 +21,16 @@ log = get_logger(__name__)
 AGAIN_SECONDS = 3_600.0
 _CAPACITY = 10_000
 
-TABLES = ("pa_activation", "pa_application_callback", "pa_application_config", "pa_integration")
+TABLES = (
+    "dt_ticket",
+    "pa_activation",
+    "pa_application_callback",
+    "pa_application_config",
+    "pa_integration",
+    "pa_jwt_key",
+    "pa_jwt_session",
+    "pa_oidc_client",
+)
 """Those whose rows have a MAC."""
 _rows = metrics.counter(
     "powerauth_unsound_rows", "Readings of rows whose MAC does not fit", {"table": TABLES}

@@ -18,6 +18,8 @@ class AuditType(StrEnum):
     TEMPLATE = "template"
     INTEGRITY = "integrity"
     FIDO2 = "fido2"
+    DEVICE = "device"
+    JWT = "jwt"
 
 
 def first_of_month(moment: datetime) -> datetime:

@@ -161,3 +161,18 @@ def chain_key_parts(key_id: str) -> tuple[str, ...]:
 def statement_key_parts(key_id: str) -> tuple[str, ...]:
     """Derivation parts of the private key that signs statements about devices (D1 rule 5)."""
     return "statement", key_id
+
+
+def jwt_key_parts(kid: str, application_rid: int | None) -> tuple[str, ...]:
+    """Derivation parts of a private key that signs tokens (spec/device-trust.md §2.6)."""
+    return "jwt-key", kid, "" if application_rid is None else str(application_rid)
+
+
+def oidc_secret_parts(client_id: str) -> tuple[str, ...]:
+    """Derivation parts of the hash of an OpenID client's secret (spec/device-trust.md §2.5)."""
+    return "oidc-client", client_id
+
+
+def jwt_session_parts(session_id: str) -> tuple[str, ...]:
+    """Derivation parts of what a session's refresh tokens are made of (spec/device-trust.md §2.5)."""
+    return "jwt-session", session_id

@@ -42,6 +42,8 @@ class OperationTemplate(Base):
     """Pending operations of one user at most; empty: any number."""
     user_minute_limit: Mapped[int | None]
     """Operations of one user a minute at most; empty: any number."""
+    issue_tokens: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether an approved one may be exchanged for signed tokens."""
 
     @property
     def user_limits(self) -> UserLimits | None:

@@ -1,0 +1,1 @@
+"""Tickets by which the bank's backend vouches for a user whose device is bound (device-trust §1.9)."""
