@@ -4,6 +4,7 @@ from sqlalchemy import Column, String, Table
 
 from powerauth_core.activations import models as activations
 from powerauth_core.applications import models as applications
+from powerauth_core.attempts import models as attempts
 from powerauth_core.audit import models as audit
 from powerauth_core.audit import signatures
 from powerauth_core.audit.chain import models as chain
@@ -17,6 +18,7 @@ from powerauth_core.kernel.base import Base, PlainTimestamp
 from powerauth_core.master_key import models as master_key
 from powerauth_core.operations import models as operations
 from powerauth_core.passkey_records import models as passkey_records
+from powerauth_core.passkey_sessions import models as passkey_sessions
 from powerauth_core.recovery import models as recovery
 from powerauth_core.replay import models as replay
 from powerauth_core.statements import models as dmz
@@ -32,6 +34,7 @@ from servicekit.schema_history import schema_history_table
 DOMAINS = (
     activations,
     applications,
+    attempts,
     audit,
     binding_tickets,
     callbacks,
@@ -45,6 +48,7 @@ DOMAINS = (
     master_key,
     operations,
     passkey_records,
+    passkey_sessions,
     recovery,
     replay,
     signatures,

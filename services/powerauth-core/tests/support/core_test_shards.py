@@ -44,6 +44,9 @@ SPREAD = {
     "dt_ticket": Place("hash", "ticket"),
     "pa_recovery_code": Place("id", "recovery"),
     "pa_recovery_puk": Place("recovery_code_id", "recovery"),
+    "dt_lockout": Place("subject", "attempt"),
+    "dt_passkey_session": Place("hash", "session"),
+    "dt_rate": Place("subject", "attempt"),
 }
 """Tables that grow with users."""
 
