@@ -1,4 +1,5 @@
-"""Builds a release: a wheel and a source distribution of every part, and what each image installs.
+"""Builds a release: a wheel and a source distribution of every part, what each image installs, and what
+browsers get.
 
     python scripts/dist.py [FOLDER]
 
@@ -9,11 +10,15 @@ SOURCE_DATE_EPOCH, or that of the commit.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from email.parser import BytesParser
@@ -30,9 +35,11 @@ UMBRELLA = "powerauth-server"
 SETS = ("core", "enrollment", "cloud", "push", "tools")
 
 
-def build(folder: Path) -> None:
+CLIENTS = sorted(path.parent for path in ROOT.glob("clients/*/package.json"))
+
+
+def build(folder: Path, epoch: str) -> None:
     """A wheel and a source distribution of every part."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _time_of_the_commit()
     for part in PARTS:
         command = [
             sys.executable,
@@ -48,6 +55,27 @@ def build(folder: Path) -> None:
         ]
         environment = os.environ | {"SOURCE_DATE_EPOCH": epoch, "HATCH_QUIET": "1"}
         subprocess.run(command, cwd=part, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def pack_clients(folder: Path, epoch: str) -> None:
+    """What runs in browsers, packed as npm packs it."""
+    for client in CLIENTS:
+        package = json.loads((client / "package.json").read_text(encoding="utf-8"))
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for path in _files_of(client, package["files"]):
+                member = tarfile.TarInfo(f"package/{path.relative_to(client).as_posix()}")
+                member.size, member.mtime, member.mode = path.stat().st_size, int(epoch), 0o644
+                with path.open("rb") as content:
+                    archive.addfile(member, content)
+        name = f"{package['name']}-{package['version']}.tgz"
+        (folder / name).write_bytes(gzip.compress(packed.getvalue(), mtime=int(epoch)))
+
+
+def _files_of(client: Path, listed: list[str]) -> Iterator[Path]:
+    for name in sorted(["LICENSE", "README.md", "package.json", *listed]):
+        path = client / name
+        yield from sorted(path.rglob("*.*")) if path.is_dir() else [path]
 
 
 def _time_of_the_commit() -> str:
@@ -113,7 +141,9 @@ def main(folder: Path) -> int:
     if folder.exists() and any(folder.iterdir()):
         sys.stderr.write(f"{folder} is not empty\n")
         return 2
-    build(folder)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _time_of_the_commit()
+    build(folder, epoch)
+    pack_clients(folder, epoch)
     write_sets(folder)
     write_checksums(folder)
     return 0
