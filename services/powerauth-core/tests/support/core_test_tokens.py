@@ -46,13 +46,17 @@ async def make_client(
 
 def authentication(**members: Any) -> Authentication:
     """A user who was just there, with a device-bound passkey."""
-    found = {"amr": ("webauthn", "hwk", "user", "mfa"), "acr": "urn:pa:2fa", "auth_time": clock.now()}
+    found: dict[str, Any] = {
+        "amr": ("webauthn", "hwk", "user", "mfa"),
+        "acr": "urn:pa:2fa",
+        "auth_time": clock.now(),
+    }
     return Authentication(**found | members)
 
 
 async def signed_in(core: Core, application_id: str, user_id: str = "alice", **wanted: Any) -> Issued:
     """Tokens of a user who just signed in."""
-    found = {"authentication": authentication(), "scope": " ".join(EVERY_SCOPE)} | wanted
+    found: dict[str, Any] = {"authentication": authentication(), "scope": " ".join(EVERY_SCOPE)} | wanted
     async with core.database.transaction() as session:
         issued = await tokens.sign_in(
             core, session, SignIn(application_id=application_id, user_id=user_id, **found)
