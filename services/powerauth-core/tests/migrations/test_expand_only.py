@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,7 @@ def _sample(column: Column[Any]) -> Any:
     kinds: tuple[tuple[type[types.TypeEngine[Any]], Any], ...] = (
         (types.Boolean, True),
         (types.DateTime, datetime(2024, 1, 31, 12)),
+        (types.Date, date(2024, 1, 31)),
         (types.Integer, 1),
         (LargeBinary, b"x"),
         (types.String, "a"),
