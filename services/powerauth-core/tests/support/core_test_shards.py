@@ -116,17 +116,17 @@ class _Use:
 def crossings(sql: str) -> set[str]:
     """What makes a statement ask several shards for one thing.
 
-    ``all shards of T``: its rows are not found by the column that spreads T. ``A with B``: a part of the
-    statement joins tables of which the rows that belong together lie apart. ``writes A, B``: groups whose
-    rows are written together.
+    ``all shards of T``: its rows are not found by the column that spreads T. ``asks A, B``: groups whose rows
+    lie apart, each found by a key of its own. ``writes A, B``: such groups, written together.
     """
     uses = list(_uses(parse_one(sql, read="postgres")))
     found = {f"all shards of {use.table}" for use in uses if use not in _found(uses)}
-    for one in uses:
-        beside = [other for other in uses if one.scope is other.scope]
-        found |= {f"{one.table} with {each.table}" for each in beside if one.place.group < each.place.group}
+    groups = {use.place.group for use in uses}
     written = {use.place.group for use in uses if use.is_written}
-    return found | ({f"writes {', '.join(sorted(written))}"} if len(written) > 1 else set())
+    apart = {f"writes {', '.join(sorted(written))}"} if len(written) > 1 else set()
+    if len(groups) > 1 and groups != written:
+        apart.add(f"asks {', '.join(sorted(groups))}")
+    return found | apart
 
 
 def tables_of(sql: str) -> set[str]:
