@@ -78,6 +78,12 @@ def packages_in(root: Path) -> Iterator[Path]:
         yield path.with_name(path.name.removesuffix(".dist-info"))
 
 
+def test_who_is_in_the_tools_image_finds_its_command(images: Images, roots: dict[str, Path]) -> None:
+    environment = dict(each.split("=", 1) for each in images.configuration("powerauth-tools")["Env"])
+    folders = [roots["powerauth-tools"] / each.lstrip("/") for each in environment["PATH"].split(":")]
+    assert [each for each in folders if (each / "powerauth").is_file()]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_of_the_build_is_in_an_image(roots: dict[str, Path], name: str) -> None:
     assert not (roots[name] / "build").exists()
