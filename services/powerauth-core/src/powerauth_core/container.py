@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from powerauth_core.audit.row_alarms import RowAlarms
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
     from powerauth_core.envelopes.spending import EnvelopeSpending
+    from powerauth_core.fido2.authenticators import AuthenticatorModels
+    from powerauth_core.fido2.writing import SignInWriter
     from powerauth_core.fido_metadata.memory import FidoMetadata
     from powerauth_core.integrations.callers import CallerCache
     from powerauth_core.jwt.keys import JwtKeys
@@ -61,9 +63,11 @@ class Core:
     :ivar audit_stream: sends the audit log elsewhere, if the settings say where
     :ivar listeners: who hears of changes of activations and operations
     :ivar changes: saves changes of activations and tells the listeners
+    :ivar authenticator_models: models of authenticators by AAGUID
     :ivar operation_records: operations as batches of checks read and write them
     :ivar operation_creator: stores new operations, several at once
     :ivar activation_writer: writes changes of activations, several in one statement
+    :ivar sign_in_writer: writes what sign-ins with passkeys leave behind, several in one statement
     :ivar temporary_keys: temporary keys, stored and in memory
     :ivar envelope_spending: remembers envelopes, several in one statement
     :ivar verifier: checks of signatures, several in one transaction
@@ -94,9 +98,11 @@ class Core:
     listeners: Listeners
     changes: ActivationChanges
     operation_records: OperationRecords
+    authenticator_models: AuthenticatorModels
     # These are made of the parts above.
     operation_creator: OperationCreator = field(init=False)
     activation_writer: ActivationWriter = field(init=False)
+    sign_in_writer: SignInWriter = field(init=False)
     temporary_keys: TemporaryKeys = field(init=False)
     envelope_spending: EnvelopeSpending = field(init=False)
     verifier: Verifier = field(init=False)

@@ -10,6 +10,7 @@ from powerauth_core.dmz.routes import door, examples
 from powerauth_core.envelopes.routes import router as envelopes
 from powerauth_core.exchange.routes import recovery_router as exchange_by_recovery
 from powerauth_core.exchange.routes import router as exchange
+from powerauth_core.fido2.routes import router as fido2
 from powerauth_core.integrations.routes import router as integrations
 from powerauth_core.operations.routes import router as operations
 from powerauth_core.recovery.routes import router as recovery
@@ -40,6 +41,7 @@ ROUTERS = (
     upgrade,
     operations,
     templates,
+    fido2,
     audit,
     telemetry,
     door,

@@ -23,6 +23,8 @@ from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.callbacks.subscriptions import KnownSubscriptions
 from powerauth_core.container import Core
 from powerauth_core.envelopes.spending import EnvelopeSpending
+from powerauth_core.fido2.authenticators import AuthenticatorModels
+from powerauth_core.fido2.writing import SignInWriter
 from powerauth_core.fido_metadata.memory import FidoMetadata
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.jwt.keys import JwtKeys
@@ -99,6 +101,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.callbacks.stop)
         stack.push_async_callback(core.operation_creator.close)
         stack.push_async_callback(core.activation_writer.close)
+        stack.push_async_callback(core.sign_in_writer.close)
         stack.push_async_callback(core.envelope_spending.close)
         stack.push_async_callback(core.verifier.close)
         stack.push_async_callback(core.token_validator.close)
@@ -202,9 +205,13 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
         listeners=listeners,
         changes=ActivationChanges(applications, listeners),
         operation_records=OperationRecords(database, listeners),
+        authenticator_models=AuthenticatorModels(
+            database, settings.fido2_authenticator_cache_eviction_ms / 1000
+        ),
     )
     core.operation_creator = OperationCreator(core)
     core.activation_writer = ActivationWriter(core)
+    core.sign_in_writer = SignInWriter(core)
     core.temporary_keys = TemporaryKeys(core)
     core.envelope_spending = EnvelopeSpending(core)
     core.verifier = Verifier(core, Stores.of(core, core.operation_records))

@@ -250,6 +250,8 @@ class PasskeySettings(ServiceSettings):
 
     passkey_policy_cache_seconds: float = Field(default=60.0, ge=0)
     """How long what is remembered of an application's passkey policy may be used."""
+    fido2_authenticator_cache_eviction_ms: int = Field(default=3_600_000, ge=0)
+    """How long what is remembered of the table of authenticator models may be used."""
     passkey_dev_mode: bool = False
     """Let a passkey policy name ``http://localhost`` among its origins."""
     mds_source: Literal["OFF", "FILE", "UPLOAD", "HTTP"] = "OFF"

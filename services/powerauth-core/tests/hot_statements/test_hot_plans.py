@@ -24,6 +24,7 @@ from powerauth_core.activations import reads as activations
 from powerauth_core.activations import statements as changed_activations
 from powerauth_core.envelopes import spending
 from powerauth_core.exchange import statements as exchange
+from powerauth_core.fido2 import statements as sign_ins
 from powerauth_core.operations import reads as operations
 from powerauth_core.operations import statements as changed_operations
 from powerauth_core.passkey_records import reads as passkeys
@@ -67,6 +68,7 @@ READS: dict[str, tuple[Read, list[tuple[Any, ...]]]] = {
     ),
     "passkeys of a user": (passkeys.OF_USER, [(USUAL, None), (USUAL, ["app-1"])]),
     "passkey of a credential": (passkeys.BY_CREDENTIAL, [("credential-7", ["app-1", "app-2"])]),
+    "passkey and its operation": (sign_ins.FIND, [("credential-7", ["app-1"], "id-7")]),
     "passkeys of an application": (passkeys.BATCH_OF_APPLICATION, [("app-1", "credential-7", 100)]),
     "operation": (operations.FIND, [("id-7", None), ("id-7", ["app-1"])]),
     "operations of a user": (
@@ -117,6 +119,7 @@ HOT = [
     Hot("activations and operations of approvals, read", APPROVED, (IDS, IDS)),
     Hot("approvals, written", checks.leave_behind((APPROVAL,)), (*NOTHING_LEFT, "[]")),
     Hot("activations, written", *changed_activations.write([], [], [], nothing_more(), 100)),
+    Hot("sign-ins, written", *sign_ins.write([], [], nothing_more())),
     Hot("secrets of tokens", tokens.SECRETS, (IDS,)),
     Hot("tokens", tokens.CHECK, (json.dumps([["id-7", "c", "value", NOW, None]]), 1, 3, "powerauth")),
     Hot("envelopes", spending.SPEND, (json.dumps([["id-7", "value", 1, NOW]]), NOW)),
@@ -261,10 +264,12 @@ CROSSING = {
     "operations by external id": BY_USER,
     "operations of a user": BY_USER,
     "pending operations for a phone": BY_USER,
+    "passkey and its operation": {"all shards of pa_activation"},
     "passkey of a credential": {"all shards of pa_activation"},
     "passkeys of a user": {"all shards of pa_activation"},
     "passkeys of an application": {"all shards of pa_activation"},
     "pending operations of a user": BY_USER,
+    "sign-ins, written": {"writes activation, operation, temporary key"},
     "secrets of tokens": {"all shards of pa_token"},
     "tokens": {"all shards of pa_activation", "all shards of pa_token", "asks activation, value"},
 }

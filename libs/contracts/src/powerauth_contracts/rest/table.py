@@ -1,4 +1,6 @@
-"""Every call of the core's door inside the network, ``/rest/v3`` (spec/core-api.md)."""
+"""Every call of the core's door inside the network, ``/rest/v3`` (spec/core-api.md) and ``/fido2``
+(spec/device-trust.md §4.2).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from powerauth_contracts.rest import (
     callbacks,
     envelopes,
     exchange,
+    fido2,
     integrations,
     operations,
     recovery,
@@ -50,6 +53,7 @@ CALLS: tuple[Call[Any, Any], ...] = tuple(
         upgrade,
         operations,
         templates,
+        fido2,
         audit,
         telemetry,
         statements,

@@ -1,1 +1,1 @@
-"""Passkey authenticators."""
+"""Registration of passkeys, and operations that they approve."""

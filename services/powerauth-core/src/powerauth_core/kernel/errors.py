@@ -391,6 +391,32 @@ class MdsRollback(CoreError):
     message = "The metadata is not newer than what is in force."
 
 
+class Fido2AuthenticationFailed(CoreError):
+    """A ceremony of a passkey failed, or the policy refuses it (spec/device-trust.md §4.2, §4.8).
+
+    :param reason: code of the policy, told to the caller; None: what failed is for the audit only
+    """
+
+    code = "ERROR_FIDO2_AUTH"
+    message = "Authentication failed."
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(extra={} if reason is None else {"reason": reason})
+
+
+class Fido2InvalidRequest(Fido2AuthenticationFailed):
+    """Nothing waits for this answer."""
+
+    message = "Invalid request"
+
+
+class Fido2Unreadable(CoreError):
+    """What an authenticator or a browser made can not be decoded (spec/device-trust.md §4.2)."""
+
+    code = "ERROR_FIDO2_REQUEST"
+    message = "The answer of the authenticator cannot be read."
+
+
 class AuthenticationFailed(ServiceError):
     """The caller has no valid integration credentials for this door (§1.1)."""
 

@@ -24,6 +24,11 @@ WHOLE = f"p.name, {_COLUMNS}"
 """What `passkeys` take of ``pa_activation a`` and its application ``p``."""
 _IS_PASSKEY = f"a.protocol = '{ActivationProtocol.FIDO2}'"
 _USABLE = f"{_IS_PASSKEY} AND a.activation_status IN ({_ACTIVE}, {_BLOCKED})"
+IS_NAMED = (
+    f"{_IS_PASSKEY} AND a.external_id = $1 AND a.activation_status <> {_REMOVED}"
+    " AND p.name IN (SELECT value FROM jsonb_array_elements_text($2))"
+)
+"""Those with a credential id that are not removed, of some applications."""
 _FROM = "FROM pa_activation a JOIN pa_application p ON p.id = a.application_id"
 
 OF_USER = Read(
@@ -32,12 +37,7 @@ OF_USER = Read(
     " ORDER BY a.timestamp_created DESC, a.activation_id",
     ("varchar", LIST),
 )
-BY_CREDENTIAL = Read(
-    f"SELECT {WHOLE} {_FROM} WHERE {_IS_PASSKEY} AND a.external_id = $1"
-    f" AND a.activation_status <> {_REMOVED}"
-    " AND p.name IN (SELECT value FROM jsonb_array_elements_text($2))",
-    ("varchar", LIST),
-)
+BY_CREDENTIAL = Read(f"SELECT {WHOLE} {_FROM} WHERE {IS_NAMED}", ("varchar", LIST))
 BATCH_OF_APPLICATION = Read(
     f"SELECT $1, {_COLUMNS} FROM pa_activation a WHERE {_USABLE} AND a.external_id > $2"
     " AND a.application_id = (SELECT p.id FROM pa_application p WHERE p.name = $1)"

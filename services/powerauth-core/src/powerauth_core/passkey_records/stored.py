@@ -10,6 +10,7 @@ from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.passkey_records import extras as recorded
 from powerauth_core.passkey_records.extras import Extras
 from powerauth_core.passkeys.evaluation import StoredPasskey
+from powerauth_protocol.common.encoding import b64decode
 
 
 # A value, never changed. Not frozen: that makes it five times as dear, and jobs make a million.
@@ -49,6 +50,11 @@ class Passkey:
     def registered_at(self) -> datetime:
         """Moment of the registration; of passkeys of the original when it was asked for."""
         return self.extras.registered_at or self.activation.timestamp_created.replace(tzinfo=UTC)
+
+    def is_of(self, user_handle: bytes) -> bool:
+        """Whether an authenticator names its user so: by this core's handle, else by the bank's id."""
+        known = self.extras.user_handle
+        return user_handle == (self.user_id.encode() if known is None else b64decode(known))
 
     @property
     def stored(self) -> StoredPasskey:

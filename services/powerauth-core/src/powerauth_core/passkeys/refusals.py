@@ -26,7 +26,11 @@ class Malformed(PasskeyRefused):
 
 
 class CeremonyReason(StrEnum):
-    """What of a ceremony did not hold (spec/device-trust.md §4.3)."""
+    """What of a ceremony did not hold (spec/device-trust.md §4.3).
+
+    The last four are said by who knows what is stored: no such challenge waits, the passkey is not active,
+    its operation takes no approval, or not from this passkey.
+    """
 
     CREDENTIAL_TYPE = "CREDENTIAL_TYPE"
     TYPE = "TYPE"
@@ -45,6 +49,10 @@ class CeremonyReason(StrEnum):
     BACKUP_ELIGIBILITY = "BACKUP_ELIGIBILITY"
     USER_HANDLE = "USER_HANDLE"
     COUNTER = "COUNTER"
+    UNKNOWN_CHALLENGE = "UNKNOWN_CHALLENGE"
+    STATE = "STATE"
+    OPERATION = "OPERATION"
+    NOT_ALLOWED = "NOT_ALLOWED"
 
 
 class CeremonyFailed(PasskeyRefused):

@@ -9,6 +9,7 @@ import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from core_test_passkeys import ORIGIN, RP_ID
 from sqlalchemy import text
 
 from powerauth_protocol.common.encoding import b64encode
@@ -198,3 +199,47 @@ async def POSTCARD(world: World) -> dict[str, Any]:
     async with world.core.database.read() as session:
         code = (await session.execute(statement, {"app": world.app.application_id})).scalar_one()
     return await CONFIRMATION(world, code)
+
+
+# -- passkeys ------------------------------------------------------------------------------------------------
+
+
+async def NEW_PASSKEY(world: World, user_id: str = "user-1", **change: Any) -> dict[str, Any]:
+    """What an authenticator answers to a new challenge: ``authenticatorParameters``."""
+    asked = {"userId": user_id, "applicationId": world.app.application_id}
+    waiting = await world.ok("/fido2/registrations/challenge", **asked)
+    response = world.authenticator.register(RP_ID, ORIGIN, waiting["challenge"].encode())
+    return {
+        "credentialId": b64encode(response.credential_id),
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": b64encode(response.client_data_json),
+            "attestationObject": b64encode(response.attestation_object),
+        },
+        "relyingPartyId": RP_ID,
+        "allowedOrigins": [ORIGIN],
+        **change,
+    }
+
+
+async def SIGN_IN(world: World, template: str, **change: Any) -> dict[str, Any]:
+    """The members of ``/fido2/assertions`` of a new passkey and a new operation."""
+    members = {"applicationId": world.app.application_id, "activationName": "phone"}
+    parameters = await NEW_PASSKEY(world)
+    await world.ok("/fido2/registrations", **members, authenticatorParameters=parameters)
+    asked = {"applicationIds": [world.app.application_id], "templateName": await world.made(template)}
+    operation = await world.ok("/fido2/assertions/challenge", **asked, userId="user-1")
+    response = world.authenticator.sign_in(RP_ID, ORIGIN, operation["challenge"].encode())
+    return {
+        "credentialId": b64encode(response.credential_id),
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": b64encode(response.client_data_json),
+            "authenticatorData": b64encode(response.authenticator_data),
+            "signature": b64encode(response.signature),
+        },
+        "applicationId": world.app.application_id,
+        "relyingPartyId": RP_ID,
+        "allowedOrigins": [ORIGIN],
+        **change,
+    }

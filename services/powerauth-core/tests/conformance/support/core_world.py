@@ -13,6 +13,7 @@ import core_things
 import httpx2
 import pytest
 from core_cases import SHARED, Step
+from core_test_api import ROOT
 from core_test_rows import execute, rewrite
 from sqlalchemy import text
 
@@ -20,6 +21,7 @@ from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus,
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.authenticator import Authenticator
 from powerauth_sdk.config import App
 from powerauth_sdk.phone import Phone
 from servicekit.master_keys import MasterKeys
@@ -65,6 +67,7 @@ class World:
     monkeypatch: pytest.MonkeyPatch
     app: App = field(init=False)
     device: Phone | None = None
+    authenticator: Authenticator = field(default_factory=Authenticator)
     request: dict[str, Any] = field(default_factory=dict)
     answer: Any = None
 
@@ -83,7 +86,8 @@ class World:
 
     async def post(self, path: str, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Call; status and body."""
-        response = await self.http.post(path, content=json.dumps({"requestObject": request}))
+        url = f"http://core{ROOT}{path}" if path.startswith("/") else path
+        response = await self.http.post(url, content=json.dumps({"requestObject": request}))
         return response.status_code, response.json()
 
     async def ok(self, path: str, /, **request: Any) -> Any:
