@@ -31,6 +31,7 @@ FACTS = {
     "powerauth_core.activations.stored",
     "powerauth_core.adoption.report",
     "powerauth_core.adoption.shapes",
+    "powerauth_core.applications.config_keys",
     "powerauth_core.audit.chain.keys",
     "powerauth_core.audit.chain.streams",
     "powerauth_core.audit.signatures",

@@ -13,6 +13,7 @@ from powerauth_core.exchange.routes import router as exchange
 from powerauth_core.fido2.routes import router as fido2
 from powerauth_core.integrations.routes import router as integrations
 from powerauth_core.operations.routes import router as operations
+from powerauth_core.passkey_administration.routes import router as passkey_administration
 from powerauth_core.recovery.routes import router as recovery
 from powerauth_core.statements.routes import router as statements
 from powerauth_core.system.routes import router as system
@@ -46,6 +47,7 @@ ROUTERS = (
     telemetry,
     door,
     statements,
+    passkey_administration,
 )
 
 

@@ -371,6 +371,43 @@ class TooManyOperations(CoreError):
     retry_after = 60
 
 
+class PasskeyListsExclusive(CoreError):
+    """A passkey policy has both lists of models (spec/device-trust.md §4.7)."""
+
+    code = "PASSKEY_LISTS_EXCLUSIVE"
+    message = "There can be one list of AAGUIDs, of those allowed or of those blocked."
+
+
+class PasskeyAttestationLocked(CoreError):
+    """A passkey policy that looks at attestations asks browsers for none."""
+
+    code = "PASSKEY_ATTESTATION_LOCKED"
+    message = "The attestation type is direct while the policy depends on attestations."
+
+
+class PasskeyPolicyImpact(CoreError):
+    """A change of a passkey policy takes passkeys from users, and nobody said that it may
+    (spec/device-trust.md §4.13); the answer has the figures.
+    """
+
+    code = "PASSKEY_POLICY_IMPACT"
+    message = "The change would stop passkeys that work today."
+
+
+class PasskeyPolicyChanged(CoreError):
+    """A passkey policy is of another version than the one that the change was made for."""
+
+    code = "PASSKEY_POLICY_CHANGED"
+    message = "The policy has been changed meanwhile."
+
+
+class MdsNotLoaded(CoreError):
+    """A passkey policy needs metadata, and no BLOB was ever loaded (spec/device-trust.md §4.11)."""
+
+    code = "MDS_NOT_LOADED"
+    message = "The policy needs metadata of authenticators, and none is loaded."
+
+
 class MdsInvalid(CoreError):
     """A BLOB of the metadata service is not taken (spec/device-trust.md §4.11).
 

@@ -15,12 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications import repository
 from powerauth_core.applications.cache import ApplicationCache
-from powerauth_core.applications.config_keys import (
-    FIDO2_AAGUIDS_ALLOWED,
-    FIDO2_ATTESTATION_FMT_ALLOWED,
-    FIDO2_ROOT_CA_CERTS,
-    WEBAUTHN_API,
-)
+from powerauth_core.applications.config_keys import WEBAUTHN_API
 from powerauth_core.applications.secrets import config_values
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.passkey_policies import rules
@@ -30,8 +25,6 @@ from servicekit.database import Database
 
 if TYPE_CHECKING:
     from powerauth_core.passkeys.policy import Policy
-
-KEYS = (WEBAUTHN_API, FIDO2_ATTESTATION_FMT_ALLOWED, FIDO2_AAGUIDS_ALLOWED, FIDO2_ROOT_CA_CERTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,21 +87,17 @@ class PasskeyPolicies:
         application = await repository.find_by_name(session, application_id)
         if application is None:
             return None
-        rows = await repository.find_configs(session, application.id, KEYS)
+        rows = await repository.find_configs(session, application.id, (WEBAUTHN_API, *rules.UPSTREAM))
         found = {key: config_values(self._cipher, application_id, row) for key, row in rows.items()}
         return self._decoded(application.id, application_id, found)
 
     def _decoded(self, rid: int, application_id: str, found: Mapping[str, list[Any]]) -> ApplicationPolicy:
         values = found.get(WEBAUTHN_API)
         stored = None if values is None else rules.read(values, dev_mode=self._dev_mode)
-        upstream = [
-            found.get(key)
-            for key in (FIDO2_ATTESTATION_FMT_ALLOWED, FIDO2_AAGUIDS_ALLOWED, FIDO2_ROOT_CA_CERTS)
-        ]
         return ApplicationPolicy(
             application_rid=rid,
             application_id=application_id,
             policy=None if stored is None else stored.policy,
             version=0 if stored is None else stored.version,
-            upstream=rules.upstream_keys(*upstream),
+            upstream=rules.upstream_keys(found),
         )

@@ -12,6 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from powerauth_contracts import moments
+from powerauth_core.applications.config_keys import (
+    FIDO2_AAGUIDS_ALLOWED,
+    FIDO2_ATTESTATION_FMT_ALLOWED,
+    FIDO2_ROOT_CA_CERTS,
+)
 from powerauth_core.kernel.errors import InvalidKeyFormat
 from powerauth_core.passkeys.refusals import PolicyRefused
 from powerauth_protocol.common.json_text import Number
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
 VERSION: Final = "version"
 CHANGED_BY: Final = "changedBy"
 CHANGED_AT: Final = "changedAt"
+
+UPSTREAM: Final = (FIDO2_ATTESTATION_FMT_ALLOWED, FIDO2_AAGUIDS_ALLOWED, FIDO2_ROOT_CA_CERTS)
+"""The original's keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +93,13 @@ def to_store(stored: StoredPolicy) -> list[dict[str, Any]]:
     return [policies.written(stored.policy) | {name: one for name, one in change.items() if one is not None}]
 
 
-def upstream_keys(
-    formats: Sequence[Any] | None, aaguids: Sequence[Any] | None, roots: Sequence[Any] | None
-) -> UpstreamKeys:
-    """The original's keys from their values, None: the key is not there."""
+def upstream_keys(values: Mapping[str, Sequence[Any]]) -> UpstreamKeys:
+    """The original's keys from their values; those that are not there say nothing."""
+    formats, aaguids = values.get(FIDO2_ATTESTATION_FMT_ALLOWED), values.get(FIDO2_AAGUIDS_ALLOWED)
     return UpstreamKeys(
         formats=None if formats is None else frozenset(_texts(formats)),
         aaguids=None if aaguids is None else frozenset(text.lower() for text in _texts(aaguids)),
-        roots=tuple(_texts(roots or ())),
+        roots=tuple(_texts(values.get(FIDO2_ROOT_CA_CERTS, ()))),
     )
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core import events
-from powerauth_core.applications import config_service
+from powerauth_core.applications import config_service, repository
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.applications.config_keys import WEBAUTHN_API
 from powerauth_core.applications.models import Application
+from powerauth_core.applications.secrets import config_values
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.passkey_policies import rules
-from powerauth_core.passkey_policies.rules import StoredPolicy
+from powerauth_core.passkey_policies.rules import StoredPolicy, UpstreamKeys
 from servicekit.database import after_commit
 
 
@@ -26,6 +27,14 @@ async def stored(
     """
     values = await config_service.values_of(cipher, session, application.id, application.name, WEBAUTHN_API)
     return None if values is None else rules.read(values, dev_mode=dev_mode)
+
+
+async def upstream(cipher: RecordCipher, session: AsyncSession, application: Application) -> UpstreamKeys:
+    """The original's keys, past any cache."""
+    rows = await repository.find_configs(session, application.id, rules.UPSTREAM)
+    return rules.upstream_keys(
+        {key: config_values(cipher, application.name, row) for key, row in rows.items()}
+    )
 
 
 async def store(

@@ -173,7 +173,8 @@ def read(
         policy = Policy.model_validate(members)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise PolicyRefused(PolicyCode.VALUE, ".".join(map(str, first["loc"])) or first["msg"]) from None
+        member = ".".join(map(str, first["loc"])) or str(first["ctx"]["error"])
+        raise PolicyRefused(PolicyCode.VALUE, member) from None
     _check_origins(policy, dev_mode)
     if not stored and not set(policy.local_roots) <= set(root_names):
         raise PolicyRefused(PolicyCode.VALUE, "localRoots")

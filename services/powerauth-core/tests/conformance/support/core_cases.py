@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "cases"
-GROUPS = ("applications", "activations", "recovery", "verification", "operations", "passkeys")
+GROUPS = (
+    "applications",
+    "activations",
+    "recovery",
+    "verification",
+    "operations",
+    "passkeys",
+    "passkey_administration",
+)
 Step = str | dict[str, Any]
 """Something that happens to the world, or the name of several such."""
 

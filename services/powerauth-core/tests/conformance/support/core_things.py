@@ -9,6 +9,7 @@ import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from core_test_passkey_rows import store_passkey
 from core_test_passkeys import ORIGIN, RP_ID
 from sqlalchemy import text
 
@@ -243,3 +244,8 @@ async def SIGN_IN(world: World, template: str, **change: Any) -> dict[str, Any]:
         "allowedOrigins": [ORIGIN],
         **change,
     }
+
+
+async def PASSKEY(world: World, user: str = "user-1", **extras: Any) -> str:
+    """A passkey, by the id of its activation."""
+    return await store_passkey(world.core, world.app.application_id, user, **extras)

@@ -1,0 +1,1 @@
+"""Administration of passkeys: the policy and its impact on users, lists, numbers."""
