@@ -76,7 +76,7 @@ async def test_unknown_path_is_not_found(bank: Client) -> None:
     await bank.refused("GET", "/v2/registrations/", userId="u", status=404, code="ERROR_NOT_FOUND")
 
 
-@pytest.mark.parametrize("path", ["/v2/fido2/registrations", "/internal/x"])
+@pytest.mark.parametrize("path", ["/v2/devices", "/internal/x"])
 async def test_what_is_not_built_is_absent(bank: Client, path: str) -> None:
     await bank.refused("POST", path, {}, status=404, code="ERROR_NOT_FOUND")
 

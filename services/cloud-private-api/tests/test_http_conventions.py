@@ -42,7 +42,10 @@ OPERATION_IDS = [
     "readInboxMessage", "readAllInboxMessages", "createCampaign", "listCampaigns", "getCampaign",
     "removeCampaign", "addCampaignUsers", "removeCampaignUsers", "listCampaignUsers", "sendCampaign",
     "testCampaign", "getPushProviders", "updateApns", "updateFcm", "updateHms", "removeApns", "removeFcm",
-    "removeHms",
+    "removeHms", "getLoginPreferences", "updateLoginPreferences", "getLoginPreferencesImpact",
+    "listPasskeys", "getPasskeyStatistics", "removePasskey",
+    "listAuthenticators", "registrationChallenge", "registerAuthenticator", "assertionChallenge",
+    "verifyAssertion",
 ]
 # fmt: on
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from cloud_client import Client, Service, settings_of
 
 from cloud_private_api.app import create_app
@@ -20,6 +21,12 @@ PARAMETERS = [
 LISTS = {"removeRegistrationFlags.flags", "getAuditLogV2.type"}
 GOOD = {"userId": "u", "language": "en", "registrationId": "r", "operationId": "o", "flags": "f"}
 """A value of every parameter that some endpoint requires."""
+
+
+@pytest_asyncio.fixture
+async def bank(service: Service) -> Client:
+    """A caller who may use the application that paths have here."""
+    return await service.user("bank", ["app-a", "appId"])
 
 
 def _types(parameter: dict[str, Any]) -> set[str]:

@@ -51,6 +51,7 @@ OF_REGISTRATION = [
     Endpoint("PUT", f"{ONE}/flags", REGISTRATION, {"flags": []}),
     Endpoint("DELETE", f"{ONE}/flags", REGISTRATION, query={"flags": "A"}),
     Endpoint("GET", f"{ONE}/history", REGISTRATION),
+    Endpoint("DELETE", "/v2/passkeys/{id}", REGISTRATION),
     Endpoint("POST", "/v2/operations", REGISTRATION, {"template": "login", "registrationId": "{id}"}),
     Endpoint("GET", "/v2/operations", REGISTRATION, query={"userId": "user-1", "registrationId": "{id}"}),
     Endpoint("POST", "/v2/signature/offline/payload", REGISTRATION, {"registrationId": "{id}", "data": "x"}),

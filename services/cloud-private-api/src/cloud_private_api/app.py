@@ -24,6 +24,7 @@ from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.edge import fast_endpoints
 from cloud_private_api.errors import cloud_errors
+from cloud_private_api.fido2.routes import router as fido2_router
 from cloud_private_api.inbox.routes import router as inbox_router
 from cloud_private_api.known import ApplicationFacts, OperationTexts, PushApplications
 from cloud_private_api.localizations.routes import router as localizations_router
@@ -33,6 +34,7 @@ from cloud_private_api.offline.v1.routes import router as single_offline_router
 from cloud_private_api.offline.v2.routes import router as offline_router
 from cloud_private_api.operations.v1.routes import router as single_operations_router
 from cloud_private_api.operations.v2.routes import router as operations_router
+from cloud_private_api.passkey_administration.routes import router as passkeys_router
 from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.properties.routes import router as properties_router
 from cloud_private_api.properties.service import seed_service_base_url
@@ -89,6 +91,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     localizations_router,
     properties_router,
     telemetry_router,
+    passkeys_router,
+    fido2_router,
 )
 
 

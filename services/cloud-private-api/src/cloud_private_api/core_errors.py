@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import Enum, auto
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from cloud_private_api.errors import (
+    AttestationLocked,
     CloudError,
+    Fido2Refused,
     InvalidRequest,
+    ListsExclusive,
+    MetadataNotLoaded,
     NotFound,
     OperationNotFound,
     OperationStateChangeRefused,
     OtpInvalid,
+    PreconditionFailed,
     RegistrationChangeRefused,
     RegistrationNotFound,
     RegistrationRefused,
@@ -40,6 +45,8 @@ class Area(Enum):
     SIGNATURES = auto()
     TOKENS = auto()
     ADMIN = auto()
+    PASSKEYS = auto()
+    FIDO2 = auto()
 
 
 class CoreCode:
@@ -69,6 +76,11 @@ class CoreCode:
     TELEMETRY = "ERROR_TELEMETRY"
     UNREADABLE = "ERROR_HTTP_REQUEST"
     TOO_MANY = "ERROR_TOO_MANY_REQUESTS"
+    LISTS_EXCLUSIVE = "PASSKEY_LISTS_EXCLUSIVE"
+    ATTESTATION_LOCKED = "PASSKEY_ATTESTATION_LOCKED"
+    POLICY_CHANGED = "PASSKEY_POLICY_CHANGED"
+    POLICY_IMPACT = "PASSKEY_POLICY_IMPACT"
+    MDS_NOT_LOADED = "MDS_NOT_LOADED"
 
 
 Make = Callable[[], CloudError]
@@ -90,6 +102,7 @@ _INVALID: Mapping[Area, Make] = {
     Area.SIGNATURES: SignatureInvalid,
     Area.TOKENS: TokenInvalid,
     Area.ADMIN: InvalidRequest,
+    Area.PASSKEYS: InvalidRequest,
 }
 _DUPLICATE: Mapping[Area, Make] = {Area.ADMIN: lambda: InvalidRequest(message="Name is already in use")}
 _CHANGE_REFUSED: Mapping[Area, Make] = {
@@ -105,12 +118,14 @@ _TABLE: Mapping[str, Mapping[Area, Make]] = {
         Area.REGISTRATIONS: RegistrationNotFound,
         Area.OPERATIONS: RegistrationNotFound,
         Area.SIGNATURES: RegistrationNotFound,
+        Area.PASSKEYS: RegistrationNotFound,
     },
     CoreCode.URL_INVALID: {Area.ADMIN: _bad_callback_url},
     CoreCode.APPLICATION_UNKNOWN: {
         Area.REGISTRATIONS: RegistrationRefused,
         Area.OPERATIONS: InvalidRequest,
         Area.ADMIN: NotFound,
+        Area.PASSKEYS: NotFound,
     },
     CoreCode.REQUEST_INVALID: _INVALID,
     CoreCode.UNREADABLE: _INVALID,
@@ -126,11 +141,16 @@ _TABLE: Mapping[str, Mapping[Area, Make]] = {
     CoreCode.TEMPLATE_EXISTS: _DUPLICATE,
     CoreCode.APPLICATION_EXISTS: _DUPLICATE,
     CoreCode.ACTIVATION_REFUSED: {Area.REGISTRATIONS: InvalidRequest},
-    CoreCode.TOO_MANY: {Area.OPERATIONS: lambda: TooManyRequests(retry_after=60)},
+    CoreCode.TOO_MANY: dict.fromkeys((Area.OPERATIONS, Area.FIDO2), lambda: TooManyRequests(retry_after=60)),
     CoreCode.TELEMETRY: {Area.ADMIN: InvalidRequest},
+    CoreCode.LISTS_EXCLUSIVE: {Area.PASSKEYS: ListsExclusive},
+    CoreCode.ATTESTATION_LOCKED: {Area.PASSKEYS: AttestationLocked},
+    CoreCode.POLICY_CHANGED: {Area.PASSKEYS: PreconditionFailed},
+    CoreCode.MDS_NOT_LOADED: {Area.PASSKEYS: MetadataNotLoaded},
 }
 
 
+_CORE_CODES = "ERR"
 _MEMBER = "requestObject."
 _NAMES: Mapping[str, str] = {
     "activationFlag": "flag",
@@ -138,6 +158,7 @@ _NAMES: Mapping[str, str] = {
     "activationName": "name",
     "activationOtp": "otp",
     "applicationId": "appId",
+    "policy": "webauthn_api",
     "templateName": "template",
     "timestampActivationExpire": "timestampRegistrationExpire",
 }
@@ -163,6 +184,8 @@ def translated(refusal: CoreRefused, area: Area, inside: str = "") -> CloudError
     :param inside: path in the core's request of what the caller's request is, with its dot
     """
     make = _TABLE.get(refusal.code, {}).get(area)
+    if make is None and area is Area.FIDO2 and refusal.code.startswith(_CORE_CODES):
+        make = partial(Fido2Refused, refusal.details.get("reason"))
     if make is None:
         _log.error("core refused with an unmapped code", error_code=refusal.code, path=refusal.path)
         return UpstreamFailed()

@@ -149,6 +149,65 @@ class AuditRefused(CloudError):
     message = "Audit query is invalid"
 
 
+class Fido2Refused(CloudError):
+    """The core refuses a passkey, or what was asked about one.
+
+    :param reason: code of the application's policy, where it is that
+    """
+
+    code = "ERROR_FIDO2"
+    message = "Passkey was refused"
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(extra={} if reason is None else {"reason": reason})
+
+
+class Fido2Invalid(InvalidRequest):
+    """A request about a passkey can not be read, or lacks something."""
+
+    code = "ERROR_HTTP_REQUEST"
+
+
+class ListsExclusive(CloudError):
+    """A passkey policy has both lists of models."""
+
+    code = "PASSKEY_LISTS_EXCLUSIVE"
+    message = "There can be one list of AAGUIDs, of those allowed or of those blocked"
+
+
+class AttestationLocked(CloudError):
+    """A passkey policy that looks at attestations asks browsers for none."""
+
+    code = "PASSKEY_ATTESTATION_LOCKED"
+    message = "The attestation type is direct while the policy depends on attestations"
+
+
+class MetadataNotLoaded(CloudError):
+    """A passkey policy needs metadata of authenticators, and none was ever loaded."""
+
+    code = "MDS_NOT_LOADED"
+    message = "The policy needs metadata of authenticators, and none is loaded"
+    http_status = 409
+
+
+class PolicyImpact(CloudError):
+    """A change of a passkey policy takes passkeys from users, and nobody said that it may; ``extra`` has the
+    figures.
+    """
+
+    code = "PASSKEY_POLICY_IMPACT"
+    message = "The change would stop passkeys that work today"
+    http_status = 409
+
+
+class PreconditionFailed(CloudError):
+    """What is to be changed is of another version than the request says."""
+
+    code = "HTTP_412"
+    message = "Changed meanwhile"
+    http_status = 412
+
+
 class NotFound(CloudError):
     """An unknown path or administrative resource."""
 

@@ -67,7 +67,12 @@ class CloudRequest(JsonRequest):
 
 
 class CloudRoute(LateRoute):
-    """One endpoint: content negotiation, authentication, authorisation, then FastAPI's own handling."""
+    """One endpoint: content negotiation, authentication, authorisation, then FastAPI's own handling.
+
+    :cvar invalid_code: of what does not validate
+    """
+
+    invalid_code: str = InvalidRequest.code
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's handler."""
@@ -86,6 +91,7 @@ class CloudRoute(LateRoute):
                 return await handle(asked)
             except RequestValidationError as error:
                 refusal: CloudError = invalid_request(input_problems(error.errors()))
+                refusal.code = self.invalid_code
                 refusal.operation_id = self.operation_id
                 raise refusal from None
             except CloudError as error:
@@ -98,9 +104,9 @@ class CloudRoute(LateRoute):
 class CloudRouter(APIRouter):
     """Routes of one subject."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, route_class: type[CloudRoute] = CloudRoute) -> None:
         """:param tag: under which the documentation lists them"""
-        super().__init__(route_class=CloudRoute, tags=[tag])
+        super().__init__(route_class=route_class, tags=[tag])
         self.fast: dict[Endpoint[Any, Any], Callable[..., Awaitable[Response]]] = {}
 
     def answers(self, call: Endpoint[Any, Any]) -> Callable[[Answering], Answering]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cloud_fake_admin import ApplicationCalls
 from cloud_fake_calls import ActivationCalls, OperationCalls
+from cloud_fake_passkeys import PasskeyCalls
 from cloud_fake_state import BAD_CODE, GOOD_CODE, GOOD_OFFLINE_CODE, Members, Refused, b64, iso
 from starlette.types import Receive, Scope, Send
 
@@ -31,7 +32,7 @@ class Call:
 
 
 @dataclass
-class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls):
+class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls, PasskeyCalls):
     """See the module."""
 
     calls: list[Call] = field(default_factory=list)
@@ -69,7 +70,7 @@ class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
-        path = scope["path"].removeprefix(f"{ROOT}/rest/v3/")
+        path = scope["path"].removeprefix(f"{ROOT}/").removeprefix("rest/v3/")
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         request = json.loads(message["body"])["requestObject"]
         self.calls.append(Call(path, request, headers))

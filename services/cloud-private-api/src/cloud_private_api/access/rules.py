@@ -13,7 +13,7 @@ ROLE_ADMIN = "ROLE_ADMIN"
 ROLES = frozenset({ROLE_USER, ROLE_ADMIN})
 
 _ADMIN_PREFIX = "/admin/"
-_APPLICATION_ADMIN_PREFIX = "/v2/admin/applications/{appId}/"
+_APPLICATION_ADMIN_PREFIXES = ("/v2/admin/applications/{appId}/", "/loginPreferences/{appId}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def requirement_of(path_template: str) -> Requirement:
     """What the path of a route needs, by its template."""
     if path_template.startswith(_ADMIN_PREFIX):
         return Requirement.ADMIN
-    if path_template.startswith(_APPLICATION_ADMIN_PREFIX):
+    if path_template.startswith(_APPLICATION_ADMIN_PREFIXES):
         return Requirement.APPLICATION_ADMIN
     return Requirement.ANY_ROLE
 

@@ -1,0 +1,1 @@
+"""Passkeys as the bank's backend relays them."""

@@ -1,0 +1,1 @@
+"""Login preferences and passkeys of users."""
