@@ -131,20 +131,31 @@ PROGRAM = """
 """
 
 
-async def test_a_process_is_ready_while_it_listens_and_finishes_its_requests_on_sigterm() -> None:
+@asynccontextmanager
+async def running() -> AsyncGenerator[tuple[asyncio.subprocess.Process, str, str]]:
+    """`PROGRAM` as a process, with the addresses of its ports; it does not outlive the block."""
     port, management_port = free_port(), free_port()
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", dedent(PROGRAM), str(port), str(management_port)), stdin=pipe, stdout=pipe
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    url, management, path = (
-        f"http://127.0.0.1:{port}",
-        f"http://127.0.0.1:{management_port}",
-        "/actuator/health",
-    )
-    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client, asyncio.timeout(PATIENCE_SECONDS):
+    try:
+        yield process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{management_port}"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_process_is_ready_while_it_listens_and_finishes_its_requests_on_sigterm() -> None:
+    path = "/actuator/health"
+    async with (
+        running() as (process, url, management),
+        httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client,
+        asyncio.timeout(PATIENCE_SECONDS),
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
         await _said(process.stdout, "starting")
         assert (await client.get(f"{management}{path}/liveness")).status_code == 200
         assert (await client.get(f"{management}{path}/readiness")).status_code == 503
