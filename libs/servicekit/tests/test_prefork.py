@@ -15,8 +15,10 @@ from textwrap import dedent
 import httpx2
 import pytest
 
+from servicekit.health import ProcessVitals
 from servicekit.metrics import Family, exposition, merged
 from servicekit.prefork.board import CONTENT_BYTES, AnswerTooLong, Board, Question
+from servicekit.prefork.vitals import WholeService
 from servicekit.serving import bound_socket, free_port
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -202,6 +204,29 @@ def test_an_answer_on_the_board_is_the_last_one_that_was_finished() -> None:
     assert place.read(Question.HEALTH) == b""
     with pytest.raises(AnswerTooLong):
         place.answer(Question.HEALTH, 4.0, bytes(CONTENT_BYTES + 1))
+
+
+class WorkerVitals(ProcessVitals):
+    """Of a worker that has counted one call and holds something."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__([], [], 0)
+        self._number = number
+
+    async def figures(self) -> list[Family]:
+        return [
+            Family("calls", "counter", "C", [("calls_total", {}, 1)]),
+            Family("held", "gauge", "H", [("held", {"by": self._number}, 1)]),
+        ]
+
+
+async def test_of_a_worker_that_has_ended_stays_what_it_counted_but_not_how_it_was() -> None:
+    serving, ended = Board(2).places
+    await WholeService(WorkerVitals("ended"), ended).stop()
+    serving.tell(ready=True, closed=0)
+    told = await WholeService(WorkerVitals("serving"), serving).figures()
+    samples = [sample for family in told for sample in family.samples]
+    assert samples == [("calls_total", {}, 2), ("held", {"by": "serving"}, 1)]
 
 
 def test_counts_are_added_up_and_gauges_are_not() -> None:

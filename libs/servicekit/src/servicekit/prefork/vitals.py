@@ -39,7 +39,7 @@ class WholeService:
         }
         self._answering: dict[Question, asyncio.Task[None]] = {}
         # Counts go on where the worker before this one left them.
-        self._before = [family for family in _read_families(place) if family.lasts]
+        self._before = _counted(place)
 
     async def alive(self) -> bool:
         """Whether the event loop of every worker that serves comes round."""
@@ -58,9 +58,9 @@ class WholeService:
         return len(self._serving()) == len(self._places) and await self._all_are_ready()
 
     async def figures(self) -> list[Family]:
-        """The metrics of all workers together, those of earlier ones in the same places among them."""
+        """The metrics of all workers together; of those that have ended, what they counted."""
         await self._answers(Question.METRICS)
-        return merged(_read_families(place) for place in self._places)
+        return merged(_read_families(place) if place.ready else _counted(place) for place in self._places)
 
     def answer_what_is_asked(self) -> None:
         """Begin to answer in the background what was asked since the last answer."""
@@ -117,6 +117,11 @@ class WholeService:
 
     def _serving(self) -> list[Place]:
         return [place for place in self._places if place.ready]
+
+
+def _counted(place: Place) -> list[Family]:
+    """What goes on counting when the worker of a place has ended; how things were with it does not."""
+    return [family for family in _read_families(place) if family.lasts]
 
 
 def _read_families(place: Place) -> list[Family]:
