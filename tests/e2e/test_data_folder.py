@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 import httpx2
@@ -15,6 +17,7 @@ from powerauth_cli.fakes.phones import FAKE_PHONES
 from powerauth_cli.push_api import PushApi, new_caller
 from powerauth_core.integrations.service import Credentials
 from powerauth_push.callers import service as push_callers
+from servicekit.serving import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -123,3 +126,17 @@ async def test_real_providers_are_not_played(tmp_path: Path) -> None:
         async with httpx2.AsyncClient() as http:
             url = stack.push_url.removesuffix(PUSH) + FAKE_PHONES
             assert (await http.get(f"{url}/token")).status_code == 404
+
+
+async def test_operators_are_not_told_that_a_service_is_ready_before_its_port_is_open(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}/actuator/health/readiness"
+    settings = {"core": {"management_port": port}}
+    stack = AllInOne(tmp_path / "data", port=0, settings=settings, providers=Providers.REAL)
+    starting, statuses = asyncio.create_task(stack.__aenter__()), list[int]()
+    async with contextlib.AsyncExitStack() as ending, httpx2.AsyncClient() as http:
+        while not starting.done():
+            with contextlib.suppress(httpx2.TransportError):
+                statuses.append((await http.get(url)).status_code)
+        ending.push_async_exit(await starting)
+        statuses.append((await http.get(url)).status_code)
+    assert (statuses[0], statuses[-1]) == (503, 200)

@@ -225,7 +225,7 @@ def failed_start_told(has_started: Callable[[], bool]) -> Generator[None]:
 
 async def _serve(server: ProcessServer, app: FastAPI, listeners: list[socket.socket]) -> None:
     management = management_server(app)
-    _ready_while_open(app, server)
+    ready_while_open(app, lambda: server.is_open)
     with server.capture_signals():
         async with AsyncExitStack() as stack:
             if management is not None:
@@ -235,9 +235,12 @@ async def _serve(server: ProcessServer, app: FastAPI, listeners: list[socket.soc
             await server.serve(sockets=listeners)
 
 
-def _ready_while_open(app: FastAPI, server: ProcessServer) -> None:
-    """Whoever asks a service whether it is ready is told so while it listens."""
-    vitals = VitalsBehindDoors(vitals_of(app), lambda: server.is_open)
+def ready_while_open(app: FastAPI, is_open: Callable[[], bool]) -> None:
+    """Whoever asks a service whether it is ready is told so while it listens.
+
+    :param is_open: whether it does
+    """
+    vitals = VitalsBehindDoors(vitals_of(app), is_open)
     management = management_of(app)
     for told in (app, *([] if management is None else [management.app])):
         told.state.vitals = vitals
@@ -321,6 +324,11 @@ class BackgroundServer:
         :raises AddressTaken: it is not free
         """
         self._listener = bound_socket(self._host, self.port)
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever connects is served."""
+        return self._server.is_open
+
         self.port = self._listener.getsockname()[1]
 
     async def start(self) -> Self:

@@ -54,7 +54,13 @@ from servicekit.bus.memory import InMemoryBus
 from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.private_files import closed_to_others, private_folder
-from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server
+from servicekit.serving import (
+    AddressTaken,
+    BackgroundServer,
+    lifespan_of,
+    management_server,
+    ready_while_open,
+)
 from servicekit.start_rules import Finding, StartRefused, is_loopback
 from servicekit.startup import embedded_settings, judge_settings
 
@@ -262,13 +268,15 @@ class AllInOne:
         :return: how the others reach it: in this process, or by the network (None)
         """
         self._apps[context_path] = self._served[context_path] = app
+        server = self._server or BackgroundServer(app, self._host)
+        ready_while_open(app, lambda: server.is_open)
         management = management_server(app)
         if management is not None:
             await self._stack.enter_async_context(management)
         if self._server is not None:
             await self._stack.enter_async_context(lifespan_of(app))
             return AsgiTransport(app)
-        server = await self._stack.enter_async_context(BackgroundServer(app, self._host))
+        await self._stack.enter_async_context(server)
         self._urls[context_path] = server.url + context_path
         return None
 
