@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from servicekit.authority import Authority
 from servicekit.serving import free_port
 from servicekit.testing import PATIENCE_SECONDS
 
+HEALTHCHECK = Path(__file__).parents[3] / "deploy/images/healthcheck.py"
 PROGRAM = """
     import asyncio, sys
     from fastapi import APIRouter
@@ -124,3 +126,25 @@ async def test_each_door_has_its_clients_and_paths_and_both_finish_together(serv
         service.process.terminate()
         assert [(await call).json() for call in working] == ["done", "done"]
         assert await service.process.wait() == 0
+
+
+@pytest.mark.parametrize("service", [2], indirect=True)
+async def test_containers_ask_the_port_of_operators_whether_all_workers_are_ready(service: Service) -> None:
+    async def asked(**more: str) -> int:
+        port = service.management.rpartition(":")[2]
+        settings = {
+            "CORE_HOST": "0.0.0.0",
+            "CORE_MANAGEMENT_PORT": port,
+            "CORE_MANAGEMENT_TLS": "true",
+            **more,
+        }
+        command = (sys.executable, "-I", str(HEALTHCHECK), "CORE")
+        return await (await asyncio.create_subprocess_exec(*command, env=os.environ | settings)).wait()
+
+    assert await asked() == 0
+    assert await asked(CORE_MANAGEMENT_HOST="127.0.0.1") == 0
+    assert await asked(CORE_MANAGEMENT_HOST="127.0.0.2") == 1
+    assert await asked(CORE_MANAGEMENT_TLS="false") == 1
+    service.process.terminate()
+    await service.process.wait()
+    assert await asked() == 1
