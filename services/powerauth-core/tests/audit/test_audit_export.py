@@ -182,6 +182,7 @@ class Receiver:
     def __init__(self, context: ssl.SSLContext) -> None:
         self.frames: list[bytes] = []
         self.breaks = 0
+        self.last_word = True
         self._context = context
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -219,7 +220,8 @@ class Receiver:
                 length, _, rest = received.partition(b" ")
                 self.frames.append(rest[: int(length)])
                 received = rest[int(length) :]
-            connection.unwrap()
+            if self.last_word:
+                connection.unwrap()
 
 
 @pytest.fixture
@@ -271,6 +273,20 @@ async def test_a_receiver_has_every_record_after_it_was_away(
     await write(other, "5")
     assert await jobs.run_job(other, "exportAudit")
     assert len(receiver.frames) == 6
+
+
+async def test_a_receiver_that_never_ends_tls_has_every_record_once_where_that_is_known(
+    start_core: StartCore, receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver.last_word = False
+    strict = await start_core(**stream_settings(tmp_path, receiver))
+    await write(strict, "0", "1", "2")
+    assert await jobs.run_job(strict, "exportAudit")
+    assert "AUDIT_EXPORT_CLOSE_NOTIFY=false" in capsys.readouterr().out
+    receiver.frames.clear()
+    core = await start_core(**stream_settings(tmp_path, receiver), audit_export_close_notify=False)
+    assert await jobs.run_job(core, "exportAudit")
+    assert len(receiver.frames) == 3
 
 
 async def test_a_file_may_be_rotated_and_half_a_line_is_closed(start_core: StartCore, tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ class AuditExportSettings(BaseSettings):
     """PEM: what is shown to the receiver."""
     audit_export_key_path: Path | None = None
     """PEM: its key, without a password."""
+    audit_export_close_notify: bool = True
+    """Whether a delivery is done only when the receiver has ended TLS with ``close_notify``, as the protocol
+    says. Off: the end of the connection will do, for a receiver that says no more; whoever is on the way can
+    then have records left out."""
     audit_export_batch: int = Field(default=500, ge=1, le=10_000)
     """Records of one delivery."""
     job_audit_export_ms: int = Field(default=1_000, ge=0)

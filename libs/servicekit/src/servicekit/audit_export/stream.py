@@ -94,7 +94,8 @@ class AuditStream:
                 settings.audit_export_key_path,
                 settings.audit_export_ca_path,
             )
-            target = SyslogTarget(*where, _tls(files), service)
+            needs_word = settings.audit_export_close_notify
+            target = SyslogTarget(*where, _tls(files), service, close_notify=needs_word)
         else:
             target = FileTarget(where)
         return cls(database, target, settings.audit_export_format, service, settings.audit_export_batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
@@ -60,18 +61,28 @@ class SyslogTarget:
     """Sends to a receiver, a connection for each delivery.
 
     Syslog confirms nothing. But a receiver that has read the end of the TLS stream closes it on its side, so
-    a delivery is done when that has come back, and otherwise made again.
+    a delivery is done when that has come back, and otherwise made again. The end of the connection alone says
+    less: anybody on the way can send it.
 
     :param service: name of the application in each message
+    :param close_notify: whether that is waited for; otherwise the end of the connection will do
     :param seconds: how long connecting, writing and the other side's close may take, each
     """
 
     def __init__(
-        self, host: str, port: int, context: FollowingContext, service: str, *, seconds: float = 10.0
+        self,
+        host: str,
+        port: int,
+        context: FollowingContext,
+        service: str,
+        *,
+        close_notify: bool = True,
+        seconds: float = 10.0,
     ) -> None:
         self._address = (host, port)
         self._context = context
         self._service = service
+        self._close_notify = close_notify
         self._seconds = seconds
 
     def send(self, lines: Lines) -> None:
@@ -84,7 +95,15 @@ class SyslogTarget:
             context = self._context.current()
             with context.wrap_socket(plain, server_hostname=self._address[0]) as connection:
                 connection.sendall(messages)
-                connection.unwrap()
+                self._end(connection)
+
+    def _end(self, connection: ssl.SSLSocket) -> None:
+        try:
+            connection.unwrap()
+        except ssl.SSLEOFError:
+            if self._close_notify:
+                reason = "no close_notify; if the receiver never sends it: AUDIT_EXPORT_CLOSE_NOTIFY=false"
+                raise ConnectionError(reason) from None
 
     def _message(self, record: AuditRecord, line: bytes) -> bytes:
         priority = _FACILITY_AUDIT * 8 + _SEVERITIES.get(record.level, _INFORMATIONAL)
