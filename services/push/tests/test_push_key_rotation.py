@@ -78,7 +78,7 @@ async def test_a_damaged_secret_is_given_up_when_that_is_wished_for(
     column = "push_app_credentials.fcm_private_key"
     rotated = await commands.rotate_keys(both, batch=1)
     assert (rotated.ok, f"{column}: 1 unreadable" in rotated.text) == (False, True)
-    rotated = await commands.rotate_keys(both, batch=1, gives_up=True)
+    rotated = await commands.rotate_keys(both, batch=1, gives_up=1)
     assert (rotated.ok, f"{column} of {row.app_id}: unreadable, given up" in rotated.text) == (True, True)
     push = build(settings_of(database_url, master_encryption_key=NEW))
     async with running(push, InMemoryBus()), push.database.read() as session:

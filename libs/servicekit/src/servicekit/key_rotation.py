@@ -86,6 +86,16 @@ class Rotated:
     given_up: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Sacrifice:
+    """How many of the secrets that their key does not open are still to be emptied.
+
+    A wrong key does not open any: who has counted them says how many he means.
+    """
+
+    left: int
+
+
 Renew: TypeAlias = Callable[[AsyncSession, Sequence[Any], Rotated], Awaitable[None]]
 """Makes the values of locked rows anew."""
 

@@ -209,10 +209,10 @@ async def attach_partition(settings: CoreSettings, partition: str) -> Outcome:
     return Outcome(True, f"{partition} is attached. `powerauth audit verify` proves its rows.")
 
 
-async def rotate_keys(settings: CoreSettings, *, batch: int, gives_up: bool = False) -> Outcome:
+async def rotate_keys(settings: CoreSettings, *, batch: int, gives_up: int = 0) -> Outcome:
     """Make what is of other master keys anew with the current one.
 
-    :param gives_up: empty what its key does not open
+    :param gives_up: how many secrets that their key does not open are emptied at most
     """
     if settings.master_key is None:
         return Outcome(False, "No master encryption key is configured.")

@@ -18,7 +18,7 @@ from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.secret_columns import KEYED_COLUMNS, SECRET_COLUMNS, Context, SecretColumn, context_of
 from servicekit import key_rotation
 from servicekit.database import Database
-from servicekit.key_rotation import Rotated
+from servicekit.key_rotation import Rotated, Sacrifice
 from servicekit.logs import get_logger
 from servicekit.row_macs import RowMacs
 
@@ -26,14 +26,15 @@ log = get_logger(__name__)
 
 
 async def rotate(
-    database: Database, cipher: RecordCipher, macs: RowMacs, batch: int, *, gives_up: bool = False
+    database: Database, cipher: RecordCipher, macs: RowMacs, batch: int, *, gives_up: int = 0
 ) -> Mapping[str, Rotated]:
     """Make every value of another key anew; by table what was done.
 
     :param batch: rows in a transaction
-    :param gives_up: empty what its key does not open, with an audit record of each
+    :param gives_up: how many secrets that their key does not open are emptied at most, each with a record of
+        the audit
     """
-    done = {}
+    done, sacrifice = {}, Sacrifice(gives_up)
     for table in dict.fromkeys(column.model for column in KEYED_COLUMNS):
         columns = [column for column in KEYED_COLUMNS if column.model is table]
         secrets = [column for column in SECRET_COLUMNS if column.value.class_ is table]
@@ -47,7 +48,7 @@ async def rotate(
             context, before = await context_of(session, rows), len(rotated.given_up)
             for row in rows:
                 if key_rotation.is_sound(row, rotated):
-                    _renew(cipher, secrets, row, context, rotated, gives_up=gives_up)
+                    _renew(cipher, secrets, row, context, rotated, sacrifice)
                     key_rotation.bind_again(macs, row)
                     rotated.rows += 1
             for value in rotated.given_up[before:]:
@@ -64,8 +65,7 @@ def _renew(
     row: Any,
     context: Context,
     rotated: Rotated,
-    *,
-    gives_up: bool,
+    sacrifice: Sacrifice,
 ) -> None:
     for column in secrets:
         if not column.is_encrypted_in(row):
@@ -76,7 +76,8 @@ def _renew(
             name = getattr(row, column.key.key)
             log.warning("secret unreadable", column=column.name, row=name)
             # What is of a key that was not given may well be readable.
-            if gives_up and isinstance(error, InvalidKeyFormat):
+            if sacrifice.left and isinstance(error, InvalidKeyFormat):
+                sacrifice.left -= 1
                 column.give_up(row)
                 rotated.given_up.append(f"{column.name} of {name}")
             else:

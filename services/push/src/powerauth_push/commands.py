@@ -104,10 +104,10 @@ async def list_callers(settings: PushSettings) -> Outcome:
     )
 
 
-async def rotate_keys(settings: PushSettings, *, batch: int, gives_up: bool = False) -> Outcome:
+async def rotate_keys(settings: PushSettings, *, batch: int, gives_up: int = 0) -> Outcome:
     """Make what is of other master keys anew with the current one.
 
-    :param gives_up: empty what its key does not open
+    :param gives_up: how many secrets that their key does not open are emptied at most
     """
     if settings.master_key is None:
         return Outcome(False, "PUSH_MASTER_ENCRYPTION_KEY is not set.")

@@ -46,25 +46,27 @@ def rotate(
     ] = False,
     batch: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in a transaction.")] = _BATCH,
     give_up: Annotated[
-        bool,
+        int | None,
         typer.Option(
             "--give-up-unreadable",
-            help="Empty secrets that their key does not open, and name them; see what is unreadable first.",
+            min=1,
+            metavar="MOST",
+            help="Empty, and name, so many secrets at most that their key does not open; count them first.",
         ),
-    ] = False,
+    ] = None,
     data: DataFolder = None,
 ) -> None:
     """Write anew what is of previous master keys, beside running services; repeat it if it was stopped."""
     module, settings, name = _KEEPERS[keeper]
     if keeper is Keeper.STATEMENTS:
-        for option, is_given in (("--status", status), ("--give-up-unreadable", give_up)):
+        for option, is_given in (("--status", status), ("--give-up-unreadable", give_up is not None)):
             if is_given:
                 raise typer.BadParameter("there is none for statements", param_hint=option)
         _run(module, name, settings(data, stores_secrets=True))
     elif status:
         _run(module, "key_status", settings(data))
     else:
-        _run(module, name, settings(data, stores_secrets=True), batch=batch, gives_up=give_up)
+        _run(module, name, settings(data, stores_secrets=True), batch=batch, gives_up=give_up or 0)
 
 
 @backup.callback()
