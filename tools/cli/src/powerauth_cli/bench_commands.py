@@ -14,6 +14,7 @@ from powerauth_cli.bench import run
 from powerauth_cli.bench.activations import ActivateLoad, PhoneStatusLoad, StatusLoad
 from powerauth_cli.bench.campaigns import measure_campaigns
 from powerauth_cli.bench.cryptography import activation_ms
+from powerauth_cli.bench.goals import measure_goals
 from powerauth_cli.bench.operations import CreateLoad, ListLoad, OperationLoad
 from powerauth_cli.bench.pushing import measure_push
 from powerauth_cli.bench.report import show
@@ -270,6 +271,21 @@ def campaign(
 def start(rounds: Rounds = 3, as_json: Json = False) -> None:
     """CPU time from start to ready and resident memory, of each service and of all in one process."""
     _finish(measure_start(Console(), rounds, as_json=as_json))
+
+
+@app.command()
+def goals(
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each measurement, whose median counts.")] = 3,
+    only: Annotated[list[str] | None, typer.Option(help="Of which commands, all without it.")] = None,
+    growth: Annotated[
+        bool, typer.Option(help="Also with 1,000,000 activations and 10,000,000 operations: minutes more.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """All goals of docs/performance.md; status 1 if one is missed. On a quiet machine, half an hour."""
+    console = Console(stderr=as_json)
+    if not _finish(measure_goals(console, runs, only or (), growth=growth, as_json=as_json)):
+        raise typer.Exit(1)
 
 
 def _against(measured: Measured) -> dict[str, object]:
