@@ -324,12 +324,12 @@ class BackgroundServer:
         :raises AddressTaken: it is not free
         """
         self._listener = bound_socket(self._host, self.port)
+        self.port = self._listener.getsockname()[1]
+
     @property
     def is_open(self) -> bool:
         """Whether whoever connects is served."""
         return self._server.is_open
-
-        self.port = self._listener.getsockname()[1]
 
     async def start(self) -> Self:
         """Return once requests are accepted.

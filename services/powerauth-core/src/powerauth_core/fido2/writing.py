@@ -20,6 +20,7 @@ from powerauth_core.operations.stored import StoredOperation
 from servicekit import tracing
 from servicekit.additions import Additions
 from servicekit.batching import MicroBatcher, Settled
+from servicekit.database_errors import sqlstate_of
 
 if TYPE_CHECKING:
     from powerauth_core.fido2.sign_in import Decision
@@ -183,7 +184,9 @@ class SignInWriter:
         async with self._parts.database.driver() as driver:
             try:
                 row = await driver.fetchrow(statement, *arguments)
-            except ANOTHER_NOW:
+            except Exception as error:
+                if sqlstate_of(error) not in ANOTHER_NOW:
+                    raise
                 return await self._apart(writes)
         additions.take(row[1])
         additions.committed()
