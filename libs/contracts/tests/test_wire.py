@@ -441,7 +441,8 @@ def test_what_our_services_write_is_read_alike_as_declared(reader: type[JsonRead
 
 
 @pytest.mark.parametrize(
-    "written", ['{"extra":[-0,7]}', '{"extra":{"a":[1.50]}}', '{"extra":"1.5"}', '{"extra":-0}']
+    "written",
+    ['{"extra":[-0,7]}', '{"extra":{"a":[1.50]}}', '{"extra":"1.5"}', '{"extra":-0}', '{"extra":[0,false]}'],
 )
 def test_as_declared_numbers_keep_their_characters(written: str) -> None:
     read = DeclaredReader(FreeForm)

@@ -7,7 +7,6 @@ anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -43,12 +42,11 @@ class DeclaredReader(JsonReader[T]):
         """
         :raises ValidationError: not JSON, or not such a model
         """
-        if _NEGATIVE_ZERO.search(source) is None:
-            try:
-                return self._validate_json(source)
-            except (_Spelt, ValidationError):
-                pass  # read as at every door, which can do more: it knows a byte order mark and deep nesting
-        return super().__call__(source)
+        try:
+            return self._validate_json(source)
+        except (_Spelt, ValidationError):
+            # Read as at every door, which can do more: it knows a byte order mark and deep nesting.
+            return super().__call__(source)
 
 
 def made(model: type[Model], **members: Any) -> Model:
@@ -76,16 +74,12 @@ def _taker(model: Any, unneeded: frozenset[object], *, texts: bool = False) -> S
     return SchemaValidator(schema, {"hide_input_in_errors": True}, _use_prebuilt=False)
 
 
-_NEGATIVE_ZERO = re.compile(rb"[:,\[]-0")
-"""What a whole number that is no `int` begins with, as our services write it."""
-
-
 def _told_by_values(value: Any) -> Any:
     """A free-form member of a text that was read without regard to the characters of its numbers.
 
-    :raises _Spelt: there is one with a fraction
+    :raises _Spelt: there is one with a fraction, or a zero, which may have a sign
     """
-    if isinstance(value, float):
+    if isinstance(value, float) or (value == 0 and type(value) is int):
         raise _Spelt
     if isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:

@@ -409,7 +409,8 @@ Open = Annotated[Enumerated, _OrText()]
 
 def _datetime_from_wire(value: object) -> datetime:
     """ISO-8601 text or epoch milliseconds to naive UTC; text without an offset is UTC."""
-    value = _whole_number(value)
+    if not (isinstance(value, str) and value[4:5] == "-"):
+        value = _whole_number(value)  # which a date with hyphens is not: nearly all are such
     try:
         if isinstance(value, str):
             return moments.naive_utc(datetime.fromisoformat(value))
