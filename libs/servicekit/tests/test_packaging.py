@@ -27,6 +27,7 @@ NEED_DATABASE = {
     "leases",
     "migrations",
     "outbox",
+    "partial_indexes",
     "pooler",
     "reads",
     "replicas",

@@ -15,8 +15,8 @@ class PartialIndex(Index):
     loads the database's dialect, which only one of them needs.
     """
 
-    def __init__(self, name: str, *columns: str, where: str) -> None:
-        super().__init__(name, *columns)
+    def __init__(self, name: str, *columns: str, where: str, unique: bool = False) -> None:
+        super().__init__(name, *columns, unique=unique)
         self._where = text(where)
 
     @property

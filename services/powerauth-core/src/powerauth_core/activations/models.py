@@ -15,6 +15,7 @@ from powerauth_contracts.enums import (
 )
 from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
 from powerauth_core.kernel.errors import IncorrectActivationState
+from servicekit.partial_indexes import PartialIndex
 from servicekit.row_macs import BoundRow
 
 BLOCKED_AS_UNSOUND = "RECORD_CHANGED"
@@ -39,7 +40,7 @@ BOUND_COLUMNS = (
 What a generation adds goes to `Activation.LATER_COLUMNS`.
 """
 
-_PASSKEYS = text(f"protocol = '{ActivationProtocol.FIDO2}'")
+_PASSKEYS = f"protocol = '{ActivationProtocol.FIDO2}'"
 
 
 class Activation(BoundRow, Base):
@@ -58,13 +59,7 @@ class Activation(BoundRow, Base):
         Index("pa_activation_user_id", "user_id"),
         Index("pa_activation_parent_idx", "parent_activation_id"),
         Index("pa_activation_expiration", "activation_status", "timestamp_activation_expire"),
-        Index(
-            "pa_activation_passkey_idx",
-            "application_id",
-            "external_id",
-            postgresql_where=_PASSKEYS,
-            sqlite_where=_PASSKEYS,
-        ),
+        PartialIndex("pa_activation_passkey_idx", "application_id", "external_id", where=_PASSKEYS),
     )
 
     activation_id: Mapped[str] = mapped_column(String(37), primary_key=True)

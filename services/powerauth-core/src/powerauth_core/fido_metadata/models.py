@@ -2,10 +2,11 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Date, Index, LargeBinary, String, text
+from sqlalchemy import Date, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.kernel.base import Base, Timestamp
+from servicekit.partial_indexes import PartialIndex
 
 
 class MdsBlob(Base):
@@ -13,13 +14,7 @@ class MdsBlob(Base):
 
     __tablename__ = "pa_mds_blob"
     __table_args__ = (
-        Index(
-            "pa_mds_blob_active_uk",
-            "status",
-            unique=True,
-            postgresql_where=text("status = 'ACTIVE'"),
-            sqlite_where=text("status = 'ACTIVE'"),
-        ),
+        PartialIndex("pa_mds_blob_active_uk", "status", unique=True, where="status = 'ACTIVE'"),
     )
 
     id: Mapped[str] = mapped_column(String(37), primary_key=True)
