@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request
+from starlette.responses import StreamingResponse
 
+from servicekit.authority import Authority
+from servicekit.calls import client
 from servicekit.edge import connections
 from servicekit.serving import BackgroundServer
 from servicekit.settings import MEBIBYTE, ServiceSettings
 from servicekit.testing import PATIENCE_SECONDS
+from servicekit.tls.contexts import listening_context
 
 MakeApp = Callable[..., FastAPI]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -340,21 +346,75 @@ async def test_an_aborted_connection_sends_nothing_more() -> None:
     assert (transport.written, transport.ended) == ([], "aborted")
 
 
+async def _lets_nobody_in(server: BackgroundServer) -> None:
+    with suppress(OSError):
+        while True:
+            (await asyncio.open_connection("127.0.0.1", server.port))[1].close()
+            await asyncio.sleep(0.01)
+
+
+async def _brings_its_last_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(GET)
+    answer = await _closed(reader)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answer.lower()
+    writer.close()
+
+
 async def test_a_kept_connection_may_bring_one_more_request_when_the_end_begins(make_app: MakeApp) -> None:
     async with BackgroundServer(make_app(), settings=ServiceSettings(drain_seconds=60)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(GET)
         assert await _status(reader) == 200
         stopping = asyncio.create_task(server.stop())
-        while True:
-            await asyncio.sleep(0.01)
-            try:
-                (await asyncio.open_connection("127.0.0.1", server.port))[1].close()
-            except OSError:
-                break
-        writer.write(GET)
-        answer = await _closed(reader)
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        assert b"connection: close" in answer.lower()
-        writer.close()
+        await _lets_nobody_in(server)
+        await _brings_its_last_request(reader, writer)
         await stopping
+
+
+async def test_whoever_began_to_be_answered_before_the_end_may_send_one_more_request(
+    make_app: MakeApp,
+) -> None:
+    app, may_go_on = make_app(), asyncio.Event()
+
+    @app.get("/pieces")
+    async def pieces() -> StreamingResponse:
+        async def content() -> AsyncGenerator[bytes]:
+            yield b"begun"
+            await may_go_on.wait()
+            yield b"ended"
+
+        return StreamingResponse(content())
+
+    async with BackgroundServer(app, settings=ServiceSettings(drain_seconds=60)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"connection: close" not in (await reader.readuntil(b"begun")).lower()
+        stopping = asyncio.create_task(server.stop())
+        await _lets_nobody_in(server)
+        may_go_on.set()
+        await reader.readuntil(b"\r\n0\r\n\r\n")
+        await _brings_its_last_request(reader, writer)
+        await stopping
+
+
+async def test_a_connection_whose_handshake_is_under_way_when_the_end_begins_brings_one_request(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    files = replace(authority.issue("server"), authorities=None)
+    tls = listening_context(files, frozenset(), "listener")
+    settings = ServiceSettings(drain_seconds=60)
+    async with BackgroundServer(make_app(), settings=settings, tls=tls) as server:
+        kept = await asyncio.open_connection("127.0.0.1", server.port, ssl=authority.trusting())
+        late = await asyncio.open_connection("127.0.0.1", server.port)
+        stopping = asyncio.create_task(server.stop())
+        await _lets_nobody_in(server)
+        await late[1].start_tls(authority.trusting(), server_hostname="127.0.0.1")
+        await _brings_its_last_request(*late)
+        await _brings_its_last_request(*kept)
+        await stopping
+
+
+def test_our_clients_use_no_connection_again_that_a_service_may_be_closing() -> None:
+    assert client._IDLE_SECONDS < connections._DRAIN_SECONDS

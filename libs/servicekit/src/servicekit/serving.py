@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from servicekit import loading
 from servicekit.doors import Door, doors_of, management_of
-from servicekit.edge.connections import protocol_for
+from servicekit.edge.connections import Connections, protocol_for
 from servicekit.errors import Unavailable
 from servicekit.health import VitalsBehindDoors, vitals_of
 from servicekit.logs import get_logger
@@ -154,6 +154,7 @@ class DoorServer(uvicorn.Server):
 
     def __init__(self, doors: Sequence[OpenDoor]) -> None:
         super().__init__(doors[0].config)
+        self.server_state: Connections = Connections()
         self.doors = doors
         self.servers = []
 
@@ -167,6 +168,11 @@ class DoorServer(uvicorn.Server):
         await super().startup(sockets=[])
         for door, listener in zip(self.doors, sockets or (), strict=False):
             self.servers.append(await door.listen(self.server_state, listener))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody in, and finish."""
+        self.server_state.ending = True
+        await super().shutdown(sockets)
 
 
 class ProcessServer(DoorServer):
@@ -318,6 +324,11 @@ class BackgroundServer:
         """``http://host:port``, with TLS ``https://host:port``."""
         return f"{self._scheme}://{self._host}:{self.port}"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever connects is served."""
+        return self._server.is_open
+
     def bind(self) -> None:
         """Take the address now; requests are accepted once it is started.
 
@@ -325,11 +336,6 @@ class BackgroundServer:
         """
         self._listener = bound_socket(self._host, self.port)
         self.port = self._listener.getsockname()[1]
-
-    @property
-    def is_open(self) -> bool:
-        """Whether whoever connects is served."""
-        return self._server.is_open
 
     async def start(self) -> Self:
         """Return once requests are accepted.

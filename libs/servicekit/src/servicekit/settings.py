@@ -237,7 +237,7 @@ class ServiceSettings(BaseSettings):
     """How long requests that were accepted may take to end when the service is told to stop."""
     drain_seconds: float | None = Field(default=None, ge=0)
     """How long a kept-alive connection without a request stays open for one more, when the service is told to
-    stop; unset: 2 s in production, else not at all."""
+    stop; unset: 6 s in production, else not at all."""
     receive_seconds: float = Field(default=30.0, gt=0)
     """How long a request may take to arrive, from its first byte to its last."""
     keep_alive_seconds: int = Field(default=75, ge=1)

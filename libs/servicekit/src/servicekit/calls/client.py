@@ -35,8 +35,9 @@ __all__ = [
 
 MAX_ANSWER_BYTES = 1024 * 1024
 CORRELATION_HEADER = "X-Correlation-ID"
-_IDLE_SECONDS = 30.0
-"""Below every server's keep-alive: a connection must not be used again while it is being closed."""
+_IDLE_SECONDS = 4.0
+"""Below what a service that is told to stop drains its connections for, and so below its keep-alive: none is
+used again while it is being closed."""
 
 _log = logs.get_logger(__name__)
 

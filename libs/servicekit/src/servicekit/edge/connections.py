@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from servicekit import metrics
 from servicekit.settings import MEBIBYTE, ServiceSettings
@@ -28,8 +29,9 @@ MAX_PIPELINED = 64
 _UNREAD_BYTES = 256 * 1024
 """What may arrive of a too large body before whoever reads it can refuse it."""
 
-_DRAIN_SECONDS = 2.0
-"""Clients that are at work all the time send within it, and are told that it was the last one."""
+_DRAIN_SECONDS = 6.0
+"""Clients that are at work all the time send within it, and are told that it was the last one. No client of
+ours uses a connection again that was idle for so long."""
 
 _OVERLONG_TARGET = b"/" + b"-" * MAX_TARGET_BYTES
 """Stands for every target that is too long: nobody decodes what is refused anyway."""
@@ -100,6 +102,15 @@ class _Refused(Exception):
         self.reason = reason
 
 
+class Connections(ServerState):
+    """What uvicorn knows of a server's connections.
+
+    :ivar ending: whether those that are made from now on bring one request each
+    """
+
+    ending = False
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 connection with these bounds."""
 
@@ -123,6 +134,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, Corked(transport, self.loop)))
+        # Between accepting it and this, whoever stops the server does not see it: a handshake may take long.
+        self._last = isinstance(self.server_state, Connections) and self.server_state.ending
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -222,7 +235,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Finish: what is under way is answered, and what a client sends before it can know of the end."""
         self._last = True
-        if self.drain_seconds and (self.cycle is None or self.cycle.response_complete):
+        # Who was not told with an answer's head that it is the last one may send another request.
+        untold = self.cycle is None or self.cycle.response_started
+        if self.drain_seconds and untold:
             self.loop.call_later(self.drain_seconds, super().shutdown)
         else:
             super().shutdown()
