@@ -60,6 +60,15 @@ def test_the_audit_log_is_printed_behind_a_cursor() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_other_data_files_of_passkeys_are_tried_without_changing_anything(tmp_path: Path) -> None:
+    run("db", "migrate")
+    status, output = run("passkeys", "impact")
+    assert (status, "nobody would lose a passkey" in output) == (0, True)
+    status, output = run("passkeys", "impact", "--known-synced", str(tmp_path / "missing.json"))
+    assert (status, "Not usable: knownSyncedFile" in output) == (1, True)
+
+
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(
     "arguments", [("list",), ("detach", "audit_log_2026_01"), ("attach", "audit_log_2026_01")]
 )

@@ -15,6 +15,8 @@ audit checkpoint FILE
                   write where the chains end now
 audit accept      record that the rows which are in no chain are known
 audit rebuild     make the registry of the chains anew if it is damaged
+passkeys impact [--known-synced FILE] [--roots FILE]
+                  who would lose passkeys by other data files
 """
 
 from __future__ import annotations
@@ -54,6 +56,9 @@ def main() -> int:
     audit.add_parser("checkpoint").add_argument("file", type=Path)
     audit.add_parser("accept")
     audit.add_parser("rebuild")
+    impact = named.add_parser("passkeys").add_subparsers(dest="passkeys", required=True).add_parser("impact")
+    impact.add_argument("--known-synced", type=Path)
+    impact.add_argument("--roots", type=Path)
     arguments = parser.parse_args()
     with told_without_traceback():
         if arguments.command in (None, "serve"):
@@ -79,7 +84,15 @@ def _work(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[An
             return commands.encrypt(settings)
         case "accept-rows":
             return commands.accept_rows(settings)
+        case "passkeys":
+            return _passkeys(settings, arguments)
     return _audit(settings, arguments)
+
+
+def _passkeys(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[Any, Any, Outcome]:
+    from powerauth_core import passkey_commands  # noqa: PLC0415 - certificates: not for who serves
+
+    return passkey_commands.impact(settings, known_synced=arguments.known_synced, roots=arguments.roots)
 
 
 def _audit(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[Any, Any, Outcome]:

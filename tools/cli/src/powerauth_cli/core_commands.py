@@ -23,6 +23,13 @@ audit = typer.Typer(
     help="The chains that make the signature audit tamper-evident, and the audit log for other systems.",
 )
 
+passkeys = typer.Typer(add_completion=False, no_args_is_help=True, help="Passkeys of all applications.")
+
+
+@passkeys.callback()
+def _passkeys() -> None:
+    """A group, although it has one command so far."""
+
 
 @job.command("list")
 def job_list(data: DataFolder = None) -> None:
@@ -69,6 +76,18 @@ def rebuild(data: DataFolder = None) -> None:
     _run(data, "rebuild_audit_registry")
 
 
+@passkeys.command()
+def impact(
+    known_synced: Annotated[
+        Path | None, typer.Option(help="In place of CORE_PASSKEY_KNOWN_SYNCED_FILE.")
+    ] = None,
+    roots: Annotated[Path | None, typer.Option(help="In place of CORE_PASSKEY_LOCAL_ROOTS_FILE.")] = None,
+    data: DataFolder = None,
+) -> None:
+    """Say who would lose passkeys by other data files; nothing is changed."""
+    _run(data, "impact", module="passkey_commands", known_synced=known_synced, roots=roots)
+
+
 class Logging(StrEnum):
     """A service with an audit log."""
 
@@ -110,10 +129,9 @@ def export(
     raise typer.Exit(finish(work, answer=sys.stderr))
 
 
-def _run(data: Path | None, name: str, *arguments: Any, **options: Any) -> None:
+def _run(data: Path | None, name: str, *arguments: Any, module: str = "commands", **options: Any) -> None:
     """Do what the core's command of this name does and print its outcome; exit status 1 if it failed."""
-    from powerauth_core import commands  # noqa: PLC0415 - heavy, needed when a command runs
-    from servicekit.commands import finish  # noqa: PLC0415
+    from servicekit.commands import finish  # noqa: PLC0415 - heavy, needed when a command runs
 
-    command = getattr(commands, name)
+    command = getattr(import_module(f"powerauth_core.{module}"), name)
     raise typer.Exit(finish(command(core_settings(data), *arguments, **options)))

@@ -26,6 +26,7 @@ _ELSEWHERE = {
     "backup": "powerauth_cli.key_commands:backup",
     "job": "powerauth_cli.core_commands:job",
     "audit": "powerauth_cli.core_commands:audit",
+    "passkeys": "powerauth_cli.core_commands:passkeys",
     "integration": "powerauth_cli.integrations:app",
     "push": "powerauth_cli.push_commands:app",
     "admin": "powerauth_cli.administrators:app",
