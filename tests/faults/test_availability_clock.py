@@ -94,7 +94,7 @@ async def test_a_clock_half_a_minute_off_changes_nothing(seconds: int) -> None:
     ):
         application = await create_application(world.core, APPLICATION)
         for name in SERVICES:
-            await replicas(stack, name).replace(0, clock_off_by(seconds), drained=False)
+            await replicas(stack, name).replace(0, clock_off_by(seconds), by_request=False)
         customers = Customers(world, application.sdk_config, count=3, tries=1)
         async with world.database() as database:
             began = await database.fetchval("SELECT timezone('UTC', clock_timestamp())")

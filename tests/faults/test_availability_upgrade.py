@@ -117,11 +117,13 @@ async def test_replicas_are_replaced_by_the_next_release_and_back_without_a_fail
     assert await upgrade.revisions() == release.schema
     ends: list[int] = []
 
-    async def replace_all(told: Told, settings: dict[str, str], *, drained: bool) -> None:
+    async def replace_all(told: Told, settings: dict[str, str], *, by_request: bool) -> None:
         for number in range(REPLICAS):
             every = [replicas(world.stack, name) for name in SERVICES]
             ends.extend(
-                await asyncio.gather(*[each.replace(number, settings, drained=drained) for each in every])
+                await asyncio.gather(
+                    *[each.replace(number, settings, by_request=by_request) for each in every]
+                )
             )
             await served(told)
             assert not told.failed, (number, str(told))
@@ -132,10 +134,10 @@ async def test_replicas_are_replaced_by_the_next_release_and_back_without_a_fail
             await upgrade.migrate()
             await served(told)
             after = {f"{name.upper()}_MIGRATE_ON_START": "false" for name in LOCATIONS}
-            await replace_all(told, after | DRAINED | {"PYTHONPATH": ""}, drained=not release.drains)
+            await replace_all(told, after | DRAINED | {"PYTHONPATH": ""}, by_request=not release.drains)
             there = dict(told.done)
             if await upgrade.leads_back():
-                await replace_all(told, after | upgrade.before, drained=False)
+                await replace_all(told, after | upgrade.before, by_request=False)
         figures = await witnesses.agree(world, told)
     tell(f"there: {there}; in all: {told}; {figures}")
     assert not told.failed

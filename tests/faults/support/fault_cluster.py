@@ -10,10 +10,12 @@ from fault_switch import Switch
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
 
 REPLICAS = 2
-DRAINED = {f"{name}_DRAIN_SECONDS": "6" for name in ("CORE", "ENROLLMENT", "CLOUD", "PUSH")}
-
-_DRAINING_SECONDS = 6.0
-"""Longer than clients of the tests use a connection again."""
+DRAINED = {
+    f"{name}_{setting}": seconds
+    for name in ("CORE", "ENROLLMENT", "CLOUD", "PUSH")
+    for setting, seconds in (("DRAIN_SECONDS", "40"), ("GRACEFUL_SHUTDOWN_SECONDS", "100"))
+}
+"""For longer than any client uses a connection again: services of 0.1.0 do so for 30 s."""
 
 
 class Replicas(ServiceProcess):
@@ -72,11 +74,11 @@ class Replicas(ServiceProcess):
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)
 
-    async def replace(self, number: int, settings: Mapping[str, str], *, drained: bool) -> int:
-        """As an orchestrator does it: the new one is ready before the old one gets no more connections and is
-        told to stop.
+    async def replace(self, number: int, settings: Mapping[str, str], *, by_request: bool) -> int:
+        """As an orchestrator does it: the new one is ready before the old one gets no more connections, and
+        that is told to stop when those on their way have come.
 
-        :param drained: whether what stands in front ends the old one's connections before that
+        :param by_request: whether the balancer leads each request by itself, and not connections alone
         :return: the old one's exit status
         """
         await self.all_serve()
@@ -84,9 +86,7 @@ class Replicas(ServiceProcess):
         await new.start()
         self.members[number] = new
         self.lead_to(self.members)
-        if drained:
-            self._balancer.drain(old.port)
-            await asyncio.sleep(_DRAINING_SECONDS)
+        await self._balancer.leave(old.port, by_request=by_request)
         return await old.stop()
 
 
