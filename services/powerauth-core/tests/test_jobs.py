@@ -27,6 +27,8 @@ PERIODS = {
     "cleanAuditLog": 86_400,
     "createAuditPartitions": 3_600,
     "applyAuditRetention": 86_400,
+    "watchPasskeyFiles": 3_600,
+    "revalidatePasskeys": 300,
     "exportAudit": 0,
 }
 

@@ -163,6 +163,8 @@ class CallbackUrlType(StrEnum):
 
     ACTIVATION_STATUS_CHANGE = "ACTIVATION_STATUS_CHANGE"
     OPERATION_STATUS_CHANGE = "OPERATION_STATUS_CHANGE"
+    PASSKEY_POLICY_CHANGE = "PASSKEY_POLICY_CHANGE"
+    """Trust in a passkey's model was lost or came back (spec/device-trust.md §4.11)."""
 
 
 class IntegrationKind(StrEnum):

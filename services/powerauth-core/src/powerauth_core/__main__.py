@@ -17,6 +17,12 @@ audit accept      record that the rows which are in no chain are known
 audit rebuild     make the registry of the chains anew if it is damaged
 passkeys impact [--known-synced FILE] [--roots FILE]
                   who would lose passkeys by other data files
+mds load FILE     put FIDO metadata in force
+mds download      get it from its publisher, then the same (CORE_MDS_SOURCE=HTTP)
+mds status        say what is in force, and what was offered
+mds entries [ID]  models that it names, by AAGUID, AAID or key identifier
+mds revalidate [--force]
+                  look at stored attestations now, however many change
 """
 
 from __future__ import annotations
@@ -59,6 +65,12 @@ def main() -> int:
     impact = named.add_parser("passkeys").add_subparsers(dest="passkeys", required=True).add_parser("impact")
     impact.add_argument("--known-synced", type=Path)
     impact.add_argument("--roots", type=Path)
+    mds = named.add_parser("mds").add_subparsers(dest="mds", required=True)
+    mds.add_parser("load").add_argument("file", type=Path)
+    mds.add_parser("download")
+    mds.add_parser("status")
+    mds.add_parser("entries").add_argument("id", nargs="?")
+    mds.add_parser("revalidate").add_argument("--force", action="store_true")
     arguments = parser.parse_args()
     with told_without_traceback():
         if arguments.command in (None, "serve"):
@@ -86,6 +98,8 @@ def _work(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[An
             return commands.accept_rows(settings)
         case "passkeys":
             return _passkeys(settings, arguments)
+        case "mds":
+            return _mds(settings, arguments)
     return _audit(settings, arguments)
 
 
@@ -93,6 +107,21 @@ def _passkeys(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutin
     from powerauth_core import passkey_commands  # noqa: PLC0415 - certificates: not for who serves
 
     return passkey_commands.impact(settings, known_synced=arguments.known_synced, roots=arguments.roots)
+
+
+def _mds(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[Any, Any, Outcome]:
+    from powerauth_core import metadata_commands  # noqa: PLC0415 - certificates: not for who serves
+
+    match arguments.mds:
+        case "load":
+            return metadata_commands.load(settings, arguments.file)
+        case "download":
+            return metadata_commands.download(settings)
+        case "entries":
+            return metadata_commands.entries(settings, arguments.id)
+        case "revalidate":
+            return metadata_commands.revalidate(settings, force=arguments.force)
+    return metadata_commands.status(settings)
 
 
 def _audit(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[Any, Any, Outcome]:

@@ -48,6 +48,10 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
         await needed_schema().confirm(core.database)
         await REGISTRY.confirm(core.database, core.cipher.keys)
 
+    async def metadata_is_current() -> bool:
+        core: Core = app.state.core
+        return core.fido_metadata.current
+
     every, of_dmz = routers_of(settings.environment), dmz_routers_of(settings.environment)
     apart = settings.dmz_port is not None
     app = create_service(
@@ -58,6 +62,7 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
         lifespan,
         [router for router in every if router not in of_dmz] if apart else every,
         health=[database_is_usable],
+        lasting=[metadata_is_current],
         name=NAME,
     )
     _guard(app, settings, REST_DOORS if apart else (*REST_DOORS, DMZ))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from powerauth_core.activations import expiry
 from powerauth_core.audit import partitions, retention
+from powerauth_core.fido_metadata import watching
 from powerauth_core.operations import limits
 from powerauth_core.operations import service as operations
 from powerauth_core.replay import service as replay
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from powerauth_core.container import Core
 
 CREATE_AUDIT_PARTITIONS = "createAuditPartitions"
+WATCH_PASSKEY_FILES = "watchPasskeyFiles"
+REVALIDATE_PASSKEYS = "revalidatePasskeys"
 
 
 def all_jobs(core: Core) -> list[Job]:
@@ -34,6 +38,8 @@ def all_jobs(core: Core) -> list[Job]:
         "cleanAuditLog": settings.job_audit_cleanup_ms,
         CREATE_AUDIT_PARTITIONS: settings.job_audit_partitions_ms,
         "applyAuditRetention": settings.job_audit_retention_ms,
+        WATCH_PASSKEY_FILES: settings.job_passkey_files_ms,
+        REVALIDATE_PASSKEYS: settings.job_passkey_revalidation_ms,
         "exportAudit": settings.job_audit_export_ms if core.audit_stream else 0,
     }
     return [Job(name, period / 1000, partial(_WORK[name], core)) for name, period in periods_ms.items()]
@@ -41,7 +47,11 @@ def all_jobs(core: Core) -> list[Job]:
 
 def scheduled_jobs(core: Core) -> JobRunner:
     """The runner of the jobs that have a period."""
-    scheduled = [job for job in all_jobs(core) if job.period_seconds > 0]
+    scheduled = [
+        replace(job, run=partial(_BY_THE_CLOCK.get(job.name, _WORK[job.name]), core))
+        for job in all_jobs(core)
+        if job.period_seconds > 0
+    ]
     return JobRunner(core.database, scheduled, workers=core.settings.workers)
 
 
@@ -68,6 +78,27 @@ async def _export_audit(core: Core) -> None:
         await core.audit_stream.run()
 
 
+async def revalidate_passkeys(core: Core, *, force: bool) -> bool:
+    """Look at stored attestations now; False when another replica is doing so.
+
+    :param force: change however many it is
+    """
+    work = partial(_revalidate_passkeys, core, force=force)
+    return await JobRunner(core.database, [Job(REVALIDATE_PASSKEYS, 0, work)]).run_once(REVALIDATE_PASSKEYS)
+
+
+async def _revalidate_passkeys(core: Core, *, force: bool = False) -> None:
+    from powerauth_core.passkey_revalidation import revalidation  # noqa: PLC0415 - certificates: costs a start
+
+    await revalidation.run(core, force=force)
+
+
+async def _revalidate_passkeys_when_due(core: Core) -> None:
+    from powerauth_core.passkey_revalidation import revalidation  # noqa: PLC0415 - as above
+
+    await revalidation.run_when_due(core)
+
+
 async def _expire_unique_values(core: Core) -> None:
     await replay.delete_expired(core.database)
     await limits.drop_idle(core.database)
@@ -84,8 +115,14 @@ _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
     "cleanAuditLog": retention.clean_audit_log,
     CREATE_AUDIT_PARTITIONS: _create_audit_partitions,
     "applyAuditRetention": retention.apply_retention,
+    WATCH_PASSKEY_FILES: watching.watch,
+    REVALIDATE_PASSKEYS: _revalidate_passkeys,
     "exportAudit": _export_audit,
 }
+_BY_THE_CLOCK: dict[str, Callable[[Core], Awaitable[object]]] = {
+    REVALIDATE_PASSKEYS: _revalidate_passkeys_when_due
+}
+"""Jobs that find out themselves whether their time of the day has come; by name they run now."""
 
 JOB_NAMES = tuple(_WORK)
 """Names of all jobs."""

@@ -11,9 +11,11 @@ from powerauth_core.envelopes.routes import router as envelopes
 from powerauth_core.exchange.routes import recovery_router as exchange_by_recovery
 from powerauth_core.exchange.routes import router as exchange
 from powerauth_core.fido2.routes import router as fido2
+from powerauth_core.fido_metadata.routes import router as fido_metadata
 from powerauth_core.integrations.routes import router as integrations
 from powerauth_core.operations.routes import router as operations
 from powerauth_core.passkey_administration.routes import router as passkey_administration
+from powerauth_core.passkey_revalidation.routes import router as passkey_revalidation
 from powerauth_core.recovery.routes import router as recovery
 from powerauth_core.statements.routes import router as statements
 from powerauth_core.system.routes import router as system
@@ -45,6 +47,8 @@ ROUTERS = (
     fido2,
     audit,
     telemetry,
+    fido_metadata,
+    passkey_revalidation,
     door,
     statements,
     passkey_administration,

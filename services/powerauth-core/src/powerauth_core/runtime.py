@@ -232,6 +232,7 @@ def _listeners(callbacks: CallbackDispatcher) -> Listeners:
             figures.Keeper(),
         ),
         subscriptions=callbacks.subscriptions,
+        passkeys=(audit.Keeper(), CallbackOutbox(callbacks)),
     )
 
 

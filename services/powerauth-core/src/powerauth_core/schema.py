@@ -18,6 +18,7 @@ from powerauth_core.kernel.base import Base, PlainTimestamp
 from powerauth_core.master_key import models as master_key
 from powerauth_core.operations import models as operations
 from powerauth_core.passkey_records import models as passkey_records
+from powerauth_core.passkey_revalidation import models as passkey_revalidation
 from powerauth_core.passkey_sessions import models as passkey_sessions
 from powerauth_core.recovery import models as recovery
 from powerauth_core.replay import models as replay
@@ -49,6 +50,7 @@ DOMAINS = (
     operations,
     passkey_records,
     passkey_sessions,
+    passkey_revalidation,
     recovery,
     replay,
     signatures,

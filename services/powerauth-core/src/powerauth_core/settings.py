@@ -5,6 +5,7 @@ Names carry their unit (``_ms``, ``_seconds``). Defaults are the original's unle
 
 import base64
 import binascii
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -18,6 +19,7 @@ from powerauth_protocol.groups import ProtocolVersion
 from servicekit.audit_export.settings import AuditExportSettings
 from servicekit.key_settings import MasterKeySettings
 from servicekit.settings import (
+    MEBIBYTE,
     BusSettings,
     DatabaseSettings,
     Listed,
@@ -285,6 +287,13 @@ class PasskeySettings(ServiceSettings):
     job_passkey_files_ms: int = Field(default=3_600_000, ge=0)
     """How often the file of the metadata and the data files are looked at."""
 
+    passkey_revalidation_at: str = Field(default="03:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    """Time of the day, UTC, from which stored attestations are looked at again, once a day."""
+    passkey_revalidation_max_invalid_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of the passkeys looked at of which more would lose their trust: then nothing is changed."""
+    job_passkey_revalidation_ms: int = Field(default=300_000, ge=0)
+    """How often it is asked whether that time has come, or a run was stopped."""
+
     @property
     def names_passkey_files(self) -> bool:
         """Whether there is a data file that does not come with the core."""
@@ -384,6 +393,7 @@ class CoreSettings(
 
     model_config = SettingsConfigDict(env_prefix="CORE_")
     start_rules: ClassVar[tuple[Rule, ...]] = RULES
+    larger_bodies: ClassVar[Mapping[str, int]] = {"/rest/v3/mds/load": 33 * MEBIBYTE}
 
     root_path: str = "/powerauth-java-server"
     dmz_port: int | None = Field(default=None, ge=0, le=65_535)

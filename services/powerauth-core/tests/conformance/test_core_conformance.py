@@ -34,6 +34,8 @@ NAMED = {
     "CHANGED": "PASSKEY_POLICY_CHANGED",
     "IMPACT": "PASSKEY_POLICY_IMPACT",
     "NO_MDS": "MDS_NOT_LOADED",
+    "MDS": "MDS_INVALID",
+    "ROLLBACK": "MDS_ROLLBACK",
 }
 STATUSES = {"MANY": 429}
 
@@ -206,7 +208,7 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
 
 def test_the_catalogue_lists_every_call_of_the_api_document(document: dict[str, Any]) -> None:
     assert set(CATALOGUE) == set(calls_of(document))
-    assert len(CATALOGUE) == len(ENDPOINTS) == 96
+    assert len(CATALOGUE) == len(ENDPOINTS) == 99
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)

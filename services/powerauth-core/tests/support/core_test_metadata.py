@@ -106,8 +106,10 @@ class Publisher:
         return signed + b"." + b64url_encode(signature).encode()
 
 
-def known_by(publisher: Publisher, folder: Path, source: str = "UPLOAD") -> dict[str, Any]:
+def known_by(
+    publisher: Publisher, folder: Path, source: str = "UPLOAD", name: str = "publisher.pem"
+) -> dict[str, Any]:
     """Settings of a core that takes this publisher's BLOBs."""
-    anchors = folder / "publisher.pem"
+    anchors = folder / name
     anchors.write_bytes(publisher.maker.root.public_bytes(Encoding.PEM))
     return {"mds_source": source, "mds_trust_anchors": anchors}

@@ -81,6 +81,7 @@ LOCAL = frozenset(
         "master_key_record",
         "outbox_event",
         "pa_passkey_data_file",
+        "pa_passkey_revalidation",
         "pa_schema_history",
         "shedlock",
     }

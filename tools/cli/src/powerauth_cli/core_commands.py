@@ -1,4 +1,4 @@
-"""`powerauth job` and `powerauth audit`: work of an operator on the core's database; export of audit logs.
+"""`powerauth job`, `powerauth audit`, `powerauth mds`: an operator's work on the core's database.
 
 Everything is done by `powerauth_core.commands`, with the settings of the core: ``CORE_…`` variables.
 """
@@ -29,6 +29,14 @@ passkeys = typer.Typer(add_completion=False, no_args_is_help=True, help="Passkey
 @passkeys.callback()
 def _passkeys() -> None:
     """A group, although it has one command so far."""
+
+
+mds = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="FIDO metadata: models of authenticators.",
+)
+_MDS = "metadata_commands"
 
 
 @job.command("list")
@@ -86,6 +94,46 @@ def impact(
 ) -> None:
     """Say who would lose passkeys by other data files; nothing is changed."""
     _run(data, "impact", module="passkey_commands", known_synced=known_synced, roots=roots)
+
+
+@mds.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="The BLOB of the metadata service.")], data: DataFolder = None
+) -> None:
+    """Put a BLOB in force, if it is the publisher's and newer than the one that is."""
+    _run(data, "load", file, module=_MDS)
+
+
+@mds.command()
+def download(data: DataFolder = None) -> None:
+    """Get the BLOB from its publisher and put it in force (CORE_MDS_SOURCE=HTTP)."""
+    _run(data, "download", module=_MDS)
+
+
+@mds.command()
+def status(data: DataFolder = None) -> None:
+    """Say what is in force, what was offered, and what came of the last look at stored attestations."""
+    _run(data, "status", module=_MDS)
+
+
+@mds.command()
+def entries(
+    name: Annotated[str | None, typer.Argument(help="AAGUID, AAID or key identifier.")] = None,
+    data: DataFolder = None,
+) -> None:
+    """Print models that the BLOB in force names, as JSON lines."""
+    _run(data, "entries", name, module=_MDS)
+
+
+@mds.command()
+def revalidate(
+    force: Annotated[
+        bool, typer.Option("--force", help="Change however many passkeys lose their trust.")
+    ] = False,
+    data: DataFolder = None,
+) -> None:
+    """Look at the stored attestations of all passkeys now."""
+    _run(data, "revalidate", module=_MDS, force=force)
 
 
 class Logging(StrEnum):

@@ -27,6 +27,7 @@ _ELSEWHERE = {
     "job": "powerauth_cli.core_commands:job",
     "audit": "powerauth_cli.core_commands:audit",
     "passkeys": "powerauth_cli.core_commands:passkeys",
+    "mds": "powerauth_cli.core_commands:mds",
     "integration": "powerauth_cli.integrations:app",
     "push": "powerauth_cli.push_commands:app",
     "admin": "powerauth_cli.administrators:app",

@@ -17,6 +17,7 @@ from powerauth_contracts.rest import (
     exchange,
     fido2,
     integrations,
+    mds,
     operations,
     passkeys,
     recovery,
@@ -58,6 +59,7 @@ CALLS: tuple[Call[Any, Any], ...] = tuple(
         fido2,
         audit,
         telemetry,
+        mds,
         statements,
     )
     for call in vars(subject).values()

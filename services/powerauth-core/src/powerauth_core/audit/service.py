@@ -17,7 +17,7 @@ from powerauth_core import __version__
 from powerauth_core.audit import repository
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.kernel.changes import PROXIMITY_OTP, ActivationChanged, OperationChanged
+from powerauth_core.kernel.changes import PROXIMITY_OTP, ActivationChanged, OperationChanged, PasskeyJudged
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.kernel.paging import Page
 from servicekit import clock
@@ -28,6 +28,7 @@ from servicekit.replicas import Reader
 APPLICATION_NAME = "powerauth-core"
 _CALLER = "powerauth_core"
 _SUBJECT_LENGTH = 256
+_INVALIDATED = "INVALIDATED"
 
 
 LOG = Target(
@@ -94,6 +95,30 @@ class Keeper:
     def operation_changed(self, additions: Additions, change: OperationChanged) -> None:
         """Record an operation's change, without the proximity code."""
         put(additions, AuditType.OPERATION, change.step.value, _operation_params(change), change.user_id)
+
+    def passkey_judged(self, additions: Additions, change: PasskeyJudged) -> None:
+        """Record what came of another look at an attestation; what `monitor` sees under a name of its own."""
+        message, level = "fido2.policy.monitor", AuditLevel.INFO
+        if change.changes_trust:
+            lost = change.trust == _INVALIDATED
+            message = f"fido2.attestation.{'invalidated' if lost else 'restored'}"
+            level = AuditLevel.WARN if lost else AuditLevel.INFO
+        put(additions, AuditType.FIDO2, message, _passkey_params(change), change.user_id, level)
+
+
+def _passkey_params(change: PasskeyJudged) -> dict[str, Any]:
+    return {
+        "activationId": change.activation_id,
+        "applicationId": change.application_id,
+        "userId": change.user_id,
+        "aaguid": change.aaguid,
+        "fmt": change.fmt,
+        "kind": change.kind,
+        "trust": change.trust,
+        "previousTrust": change.previous_trust,
+        "verdict": change.reason,
+        "mdsNo": change.mds_no,
+    }
 
 
 def _activation_params(change: ActivationChanged) -> dict[str, Any]:

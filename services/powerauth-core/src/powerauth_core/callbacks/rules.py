@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from powerauth_contracts import moments
-from powerauth_core.kernel.changes import ActivationChanged, OperationChanged
+from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, PasskeyJudged
 from powerauth_core.kernel.enums import CallbackUrlEventStatus
 
 JITTER = 0.2
@@ -111,6 +111,20 @@ def activation_payload(change: ActivationChanged, attributes: Collection[str]) -
         "applicationId": change.application_id,
     }
     return {"type": "ACTIVATION", "activationId": change.activation_id} | _chosen(values, attributes)
+
+
+def passkey_payload(change: PasskeyJudged, attributes: Collection[str]) -> dict[str, Any]:
+    """Body of a callback about a passkey."""
+    values = {
+        "userId": change.user_id,
+        "applicationId": change.application_id,
+        "aaguid": change.aaguid,
+        "trust": change.trust,
+        "previousTrust": change.previous_trust,
+        "reason": change.reason,
+        "mdsNo": change.mds_no,
+    }
+    return {"type": "PASSKEY", "activationId": change.activation_id} | _chosen(values, attributes)
 
 
 def operation_payload(change: OperationChanged, attributes: Collection[str]) -> dict[str, Any]:

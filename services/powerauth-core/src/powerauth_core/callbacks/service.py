@@ -15,7 +15,7 @@ from powerauth_core.callbacks.dispatcher import CallbackDispatcher, Delivery
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.subscriptions import Subscription
 from powerauth_core.kernel.base import json_text
-from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep
+from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep, PasskeyJudged
 from servicekit import clock, tracing
 from servicekit.additions import Additions, Target
 from servicekit.logs import get_logger
@@ -69,6 +69,17 @@ class CallbackOutbox:
                 CallbackUrlType.OPERATION_STATUS_CHANGE,
                 change.operation_id,
                 lambda attributes: rules.operation_payload(change, attributes),
+            )
+
+    def passkey_judged(self, additions: Additions, change: PasskeyJudged) -> None:
+        """Report a passkey whose trust is another one."""
+        if change.changes_trust:
+            self._report(
+                additions,
+                [change.application_id],
+                CallbackUrlType.PASSKEY_POLICY_CHANGE,
+                change.activation_id,
+                lambda attributes: rules.passkey_payload(change, attributes),
             )
 
     def _report(

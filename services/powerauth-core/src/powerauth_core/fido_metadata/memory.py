@@ -119,6 +119,12 @@ class FidoMetadata:
             return Age.UNUSABLE
         return Age.STALE if found.stale((now or clock.now()).replace(tzinfo=UTC)) else Age.CURRENT
 
+    @property
+    def current(self) -> bool:
+        """Whether nobody has to look after anything: a newer BLOB, a data file that can not be read."""
+        unread = self._files is not None and bool(self._files.problems)
+        return not unread and self.age() in (Age.NONE, Age.CURRENT)
+
     def sources(self, policy: Policy | None, own_roots: Sequence[str] = ()) -> Sources:
         """What may vouch for a model under a policy.
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from powerauth_core.fido_metadata.judging import Difference
     from powerauth_core.passkeys.metadata.blob import Verified
 
+MOST_BYTES = 32 * 1024 * 1024
+"""Of a BLOB, at every way in."""
 _ROLLBACK = "MDS_ROLLBACK"
 _NAME_LENGTH = 255
 

@@ -127,6 +127,34 @@ class OperationChanged:
     number_matches: bool | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyJudged:
+    """A passkey whose attestation was looked at again, with another outcome (spec/device-trust.md §4.11).
+
+    :ivar aaguid: its model, lower case
+    :ivar kind: who signed its statement
+    :ivar trust: as it is now; the same as before where the outcome is only recorded
+    :ivar reason: why trust is no higher, or what `enforce` would have said
+    :ivar mds_no: number of the metadata
+    """
+
+    activation_id: str
+    application_id: str
+    user_id: str
+    aaguid: str
+    fmt: str | None
+    kind: str | None
+    previous_trust: str
+    trust: str
+    reason: str | None
+    mds_no: int | None
+
+    @property
+    def changes_trust(self) -> bool:
+        """Whether its trust is another one."""
+        return self.trust != self.previous_trust
+
+
 ActivationListener = Callable[[AsyncSession, Sequence[ActivationChanged]], Awaitable[None]]
 """Does something of its own to what belongs to activations that end, and that are locked."""
 
@@ -140,6 +168,14 @@ class Keeper(Protocol):
 
     def operation_changed(self, additions: Additions, change: OperationChanged) -> None:
         """Add what is to be kept of an operation's change."""
+        ...
+
+
+class PasskeyKeeper(Protocol):
+    """Keeps something of passkeys that were judged again."""
+
+    def passkey_judged(self, additions: Additions, change: PasskeyJudged) -> None:
+        """Add what is to be kept."""
         ...
 
 
@@ -162,11 +198,13 @@ class Listeners:
     :ivar activations: those who act on the ends of activations
     :ivar keepers: those who keep something of a change
     :ivar subscriptions: to be known before the keepers are told
+    :ivar passkeys: those who keep something of passkeys that were judged again
     """
 
     activations: tuple[ActivationListener, ...]
     keepers: tuple[Keeper, ...]
     subscriptions: Subscriptions
+    passkeys: tuple[PasskeyKeeper, ...] = ()
 
     async def activation_changed(
         self, session: AsyncSession, change: ActivationChanged, additions: Additions | None = None
@@ -193,6 +231,15 @@ class Listeners:
         await self.subscriptions.learn(session, change.applications)
         additions = Additions.of(session)
         self.keep_operation_change(additions, change)
+        await additions.write(session)
+
+    async def passkeys_judged(self, session: AsyncSession, changes: Sequence[PasskeyJudged]) -> None:
+        """Tell everybody of passkeys that were judged again."""
+        await self.subscriptions.learn(session, {change.application_id for change in changes})
+        additions = Additions.of(session)
+        for keeper in self.passkeys:
+            for change in changes:
+                keeper.passkey_judged(additions, change)
         await additions.write(session)
 
     def keep_activation_change(self, additions: Additions, change: ActivationChanged) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.models import Application
@@ -22,6 +23,21 @@ async def attestations(session: AsyncSession, activation_ids: Collection[str]) -
     """Statements of passkeys by the ids of their activations; of those without one there is none."""
     statement = select(Fido2Attestation).where(Fido2Attestation.activation_id.in_(activation_ids))
     return {row.activation_id: row for row in await session.scalars(statement)}
+
+
+async def note_judged(
+    session: AsyncSession, activation_ids: Collection[str], mds_no: int | None, now: datetime
+) -> None:
+    """Keep that statements were judged again.
+
+    :param mds_no: number of the metadata
+    :param now: naive UTC
+    """
+    await session.execute(
+        update(Fido2Attestation)
+        .where(Fido2Attestation.activation_id.in_(activation_ids))
+        .values(mds_no=mds_no, evaluated_at=now)
+    )
 
 
 async def user_handle(session: AsyncSession, application_rid: int, user_id: str) -> bytes:

@@ -29,7 +29,8 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _WEB_ORIGIN = re.compile(rf"https://({_HOST.pattern})(?::[1-9]\d{{0,4}})?")
 _LOCAL_ORIGIN = re.compile(r"http://(localhost)(?::[1-9]\d{0,4})?")
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+"""How an anchor without a name is called: SHA-256 of its certificate."""
 _APK_ORIGIN = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{43}")
 
 
@@ -133,7 +134,7 @@ class Policy(BaseModel):
         """
         if trust is Trust.VERIFIED:
             return vouched
-        unnamed = anchor is not None and _FINGERPRINT.fullmatch(anchor) is not None
+        unnamed = anchor is not None and FINGERPRINT.fullmatch(anchor) is not None
         in_force = unnamed or anchor in self.local_roots
         return trust is Trust.LOCAL and self.local_roots_count and in_force and vouched
 

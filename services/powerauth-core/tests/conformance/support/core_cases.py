@@ -17,6 +17,7 @@ GROUPS = (
     "operations",
     "passkeys",
     "passkey_administration",
+    "metadata",
 )
 Step = str | dict[str, Any]
 """Something that happens to the world, or the name of several such."""

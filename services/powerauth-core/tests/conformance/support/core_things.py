@@ -6,9 +6,14 @@ What one call makes is data (``cases/shared.json``); here is what has to be comp
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core_test_metadata import Publisher, known_by
 from core_test_passkey_rows import store_passkey
 from core_test_passkeys import ORIGIN, RP_ID
 from sqlalchemy import text
@@ -73,6 +78,19 @@ async def USER(world: World) -> str:
 async def PUBLIC_KEY(_world: World) -> str:
     """A public key of somebody's."""
     return b64encode(export_public_key(generate_key_pair().public))
+
+
+async def BLOB(world: World, no: int | None = None) -> str:
+    """Metadata of a publisher whom the core takes it from, newer than any before."""
+    anchors = Path(tempfile.gettempdir()) / f"publisher-{os.getpid()}.pem"
+    for name, value in known_by(_publisher(), anchors.parent, name=anchors.name).items():
+        world.monkeypatch.setattr(world.core.settings, name, value)
+    return _publisher().sign([], next(_numbers) if no is None else no, "2050-01-01").decode()
+
+
+@cache
+def _publisher() -> Publisher:
+    return Publisher()
 
 
 async def REQUEST(world: World) -> dict[str, Any]:

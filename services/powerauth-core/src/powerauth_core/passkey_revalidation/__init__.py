@@ -1,0 +1,1 @@
+"""Looking again at the attestations of passkeys, as metadata changes."""
