@@ -46,6 +46,7 @@ OPERATION_IDS = [
     "listPasskeys", "getPasskeyStatistics", "removePasskey",
     "listAuthenticators", "registrationChallenge", "registerAuthenticator", "assertionChallenge",
     "verifyAssertion",
+    "loadMetadata", "getMetadata", "listMetadataEntries",
 ]
 # fmt: on
 

@@ -25,8 +25,8 @@ GOOD = {"userId": "u", "language": "en", "registrationId": "r", "operationId": "
 
 @pytest_asyncio.fixture
 async def bank(service: Service) -> Client:
-    """A caller who may use the application that paths have here."""
-    return await service.user("bank", ["app-a", "appId"])
+    """A caller who may call everything."""
+    return await service.user("bank", ["app-a", "appId"], ["ROLE_USER", "ROLE_ADMIN"])
 
 
 def _types(parameter: dict[str, Any]) -> set[str]:

@@ -18,6 +18,7 @@ from cloud_private_api.applications.routes import router as applications_router
 from cloud_private_api.audit.routes import router as audit_router
 from cloud_private_api.audit_log.service import APPLICATION_NAME, forget_before
 from cloud_private_api.auth.factory import authenticator
+from cloud_private_api.authenticator_metadata.routes import router as metadata_router
 from cloud_private_api.callbacks.routes import router as callbacks_router
 from cloud_private_api.campaigns.routes import router as campaigns_router
 from cloud_private_api.container import Cloud
@@ -93,6 +94,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     telemetry_router,
     passkeys_router,
     fido2_router,
+    metadata_router,
 )
 
 

@@ -208,6 +208,27 @@ class PreconditionFailed(CloudError):
     http_status = 412
 
 
+class MetadataInvalid(CloudError):
+    """Metadata of authenticators is not taken.
+
+    :param reason: what of it did not hold
+    """
+
+    code = "MDS_INVALID"
+    message = "The metadata is not valid"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(extra={"reason": reason})
+
+
+class MetadataRollback(CloudError):
+    """Metadata of authenticators is not newer than what is in force."""
+
+    code = "MDS_ROLLBACK"
+    message = "The metadata is not newer than what is in force"
+    http_status = 409
+
+
 class NotFound(CloudError):
     """An unknown path or administrative resource."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -19,7 +20,14 @@ from servicekit.audit_export.settings import AuditExportSettings
 from servicekit.callers import TrustedProxies
 from servicekit.calls.settings import InternalCallSettings
 from servicekit.database_urls import parsed_url
-from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
+from servicekit.settings import (
+    MEBIBYTE,
+    BusSettings,
+    DatabaseSettings,
+    Listed,
+    ServiceSettings,
+    ServiceUrl,
+)
 from servicekit.start_rules import Rule, authority_of
 
 ORIGINAL_PREFIX = "POWERAUTH_CLOUD_"
@@ -152,6 +160,7 @@ class CloudSettings(
 
     model_config = SettingsConfigDict(env_prefix="CLOUD_")
     start_rules: ClassVar[tuple[Rule, ...]] = RULES
+    larger_bodies: ClassVar[Mapping[str, int]] = {"/admin/mds": 32 * MEBIBYTE}
 
     root_path: str = "/powerauth-cloud"
     port: int = Field(default=8000, ge=0, le=65535)

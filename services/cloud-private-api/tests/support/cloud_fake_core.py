@@ -12,6 +12,7 @@ from typing import Any
 
 from cloud_fake_admin import ApplicationCalls
 from cloud_fake_calls import ActivationCalls, OperationCalls
+from cloud_fake_metadata import MetadataCalls
 from cloud_fake_passkeys import PasskeyCalls
 from cloud_fake_state import BAD_CODE, GOOD_CODE, GOOD_OFFLINE_CODE, Members, Refused, b64, iso
 from starlette.types import Receive, Scope, Send
@@ -32,7 +33,7 @@ class Call:
 
 
 @dataclass
-class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls, PasskeyCalls):
+class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls, PasskeyCalls, MetadataCalls):
     """See the module."""
 
     calls: list[Call] = field(default_factory=list)

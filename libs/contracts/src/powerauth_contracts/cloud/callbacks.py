@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel
 
-CallbackType = Literal["REGISTRATION_STATUS_CHANGE", "OPERATION_STATUS_CHANGE"]
+CallbackType = Literal["REGISTRATION_STATUS_CHANGE", "OPERATION_STATUS_CHANGE", "PASSKEY_POLICY_CHANGE"]
 
 _DURATION = re.compile(r"P(?=.)(\d{1,9}D)?(T(?=.)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}([.,]\d{1,9})?S)?)?", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)

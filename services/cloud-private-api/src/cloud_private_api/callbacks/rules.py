@@ -16,6 +16,7 @@ from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew
 CORE_TYPES: Mapping[CallbackType, str] = {
     "REGISTRATION_STATUS_CHANGE": "ACTIVATION_STATUS_CHANGE",
     "OPERATION_STATUS_CHANGE": "OPERATION_STATUS_CHANGE",
+    "PASSKEY_POLICY_CHANGE": "PASSKEY_POLICY_CHANGE",
 }
 _CLOUD_TYPES = {core: cloud for cloud, core in CORE_TYPES.items()}
 
@@ -48,6 +49,15 @@ ATTRIBUTES: Mapping[CallbackType, tuple[str, ...]] = {
         "timestampCreated",
         "timestampExpires",
         "timestampFinalized",
+    ),
+    "PASSKEY_POLICY_CHANGE": (
+        "userId",
+        "applicationId",
+        "aaguid",
+        "trust",
+        "previousTrust",
+        "reason",
+        "mdsNo",
     ),
 }
 _ALWAYS = frozenset({"type", "activationId", "operationId"})

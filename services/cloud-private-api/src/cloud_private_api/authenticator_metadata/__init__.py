@@ -1,0 +1,1 @@
+"""Metadata of authenticators, which the core keeps."""
