@@ -12,6 +12,7 @@ from powerauth_core.passkey_records.extras import Extras
 from powerauth_core.passkey_records.stored import Passkey
 from powerauth_core.passkeys import evaluation
 from powerauth_core.passkeys.attestation import statements, trust
+from powerauth_core.passkeys.attestation.chains import NO_ANCHOR
 from powerauth_core.passkeys.attestation.statements import Kind
 from powerauth_core.passkeys.attestation.trust import Sources, Trust, Verdict
 from powerauth_core.passkeys.policy import FINGERPRINT, MdsMode, Policy
@@ -128,7 +129,7 @@ def _reason(policy: Policy, verdict: Verdict, sources: Sources) -> str:
     if entry is None:
         return "ENTRY_GONE"
     status = entry.rejected_by(policy.mds_reject_statuses, verdict.chain)
-    return status or verdict.reason or "NO_ANCHOR"
+    return status or verdict.reason or NO_ANCHOR
 
 
 def _in_force(anchor: str, sources: Sources) -> bool:

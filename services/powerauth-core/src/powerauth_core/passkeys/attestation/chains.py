@@ -7,11 +7,14 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import Certificate
 
 from powerauth_core.passkeys.attestation import certificates
+
+NO_ANCHOR: Final = "NO_ANCHOR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def anchored(chain: Sequence[Certificate], anchors: Iterable[Anchor], at: dateti
             return _ended(found, chain[: place + 1], above[1:] if carried else above, at)
         if above and not certificates.issued(certificate, above[0]):
             return Ending(None, "CHAIN")
-    return Ending(None, "NO_ANCHOR")
+    return Ending(None, NO_ANCHOR)
 
 
 def spki_of(certificate: Certificate) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from powerauth_core.passkeys.attestation import certificates
-from powerauth_core.passkeys.attestation.chains import Anchor, anchored
+from powerauth_core.passkeys.attestation.chains import NO_ANCHOR, Anchor, anchored
 from powerauth_core.passkeys.attestation.roots import Root
 from powerauth_core.passkeys.attestation.statements import Kind, Statement
 from powerauth_core.passkeys.metadata.entries import Entry, Metadata
@@ -112,7 +112,8 @@ def _anchor(
     if verified.anchor is not None:
         return Trust.VERIFIED, verified.anchor, None
     found = anchored(statement.chain, local, at)
-    return Trust.LOCAL, found.anchor, found.reason
+    # Where no local root is meant, why the metadata's does not hold says more.
+    return Trust.LOCAL, found.anchor, verified.reason if found.reason == NO_ANCHOR else found.reason
 
 
 def _listed(fmt: str, aaguid: uuid.UUID, entry: Entry | None, roots: Sequence[Root]) -> list[Anchor]:
