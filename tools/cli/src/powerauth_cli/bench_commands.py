@@ -268,6 +268,17 @@ def campaign(
 
 
 @app.command()
+def revalidation(
+    passkeys: Annotated[int, typer.Option(min=1, help="Passkeys with a stored attestation.")] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """The daily look at stored attestations: passkeys a second, and whether its memory stays as it is."""
+    from powerauth_cli.bench.revalidation import measure_revalidation  # noqa: PLC0415 - certificates
+
+    _finish(measure_revalidation(Console(), passkeys, as_json=as_json))
+
+
+@app.command()
 def start(rounds: Rounds = 3, as_json: Json = False) -> None:
     """CPU time from start to ready and resident memory, of each service and of all in one process."""
     _finish(measure_start(Console(), rounds, as_json=as_json))
