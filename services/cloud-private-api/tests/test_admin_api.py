@@ -269,6 +269,7 @@ TEMPLATE = {
     "numberMatching": {"digits": 2, "choices": 3},
     "onUnexpectedOperation": "BLOCK",
     "userLimits": {"pending": 3, "perMinute": 5},
+    "issueTokens": True,
 }
 
 

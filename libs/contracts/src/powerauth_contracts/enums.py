@@ -207,3 +207,29 @@ class AttributeType(StrEnum):
     ALERT = "ALERT"
     IMAGE = "IMAGE"
     PARTY_INFO = "PARTY_INFO"
+
+
+class OidcGrant(StrEnum):
+    """What a client may get tokens for."""
+
+    SIGN_IN = "urn:pa:sign-in"
+    REFRESH = "refresh_token"
+    CLIENT_CREDENTIALS = "client_credentials"
+    OPERATION = "urn:pa:grant-type:operation"
+
+
+class ClientAuthMethod(StrEnum):
+    """How a client shows who it is (RFC 7591)."""
+
+    SECRET_BASIC = "client_secret_basic"  # noqa: S105 a method
+    SECRET_POST = "client_secret_post"  # noqa: S105 a method
+    PRIVATE_KEY_JWT = "private_key_jwt"
+    NONE = "none"
+
+
+class SigningKeyStatus(StrEnum):
+    """State of a key that signs tokens (spec/device-trust.md §2.6)."""
+
+    VALIDATING = "validating"
+    SIGNING = "signing"
+    DISABLED = "disabled"

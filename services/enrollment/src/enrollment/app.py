@@ -18,6 +18,7 @@ from enrollment.mobile_token.routes import router as mobile_token
 from enrollment.oidc.routes import router as oidc
 from enrollment.push.routes import router as push
 from enrollment.settings import EnrollmentSettings
+from enrollment.signed_tokens.routes import router as signed_tokens
 from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import standard_router
 from servicekit.app import create_app as create_service_app
@@ -93,7 +94,7 @@ def create_app(
 
 def _routers(settings: EnrollmentSettings) -> list[APIRouter]:
     """What is switched off does not exist: its paths answer 404."""
-    routers = [standard_router("/pa/v3"), oidc]
+    routers = [standard_router("/pa/v3"), oidc, signed_tokens]
     if settings.mobile_token_enabled:
         routers.append(mobile_token)
     if settings.push_enabled:

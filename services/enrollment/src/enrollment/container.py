@@ -11,6 +11,7 @@ from starlette.requests import Request
 from enrollment.core_client import CoreDoor
 from enrollment.languages import preferred_language
 from enrollment.limits import Limits
+from enrollment.published import PublishedDocuments
 from enrollment.push_client import PushClient
 from enrollment.settings import EnrollmentSettings
 from enrollment.texts.cache import TextCache
@@ -30,6 +31,7 @@ class Enrollment:
     door: CoreDoor
     push: PushClient | None
     texts: TextCache
+    published: PublishedDocuments
     formatters: tuple[OperationTextFormatter, ...]
     limits: Limits
     proxies: TrustedProxies
@@ -81,6 +83,7 @@ def build_enrollment(
             revalidate_seconds=settings.texts_revalidate_seconds,
             maximum_age_seconds=settings.texts_maximum_age_seconds,
         ),
+        published=PublishedDocuments(door),
         formatters=installed_formatters(),
         limits=Limits.of(settings),
         proxies=TrustedProxies(settings.trusted_proxies),

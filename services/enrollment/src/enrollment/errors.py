@@ -135,6 +135,14 @@ class ApplicationConfigurationFailed(ServiceError):
     message = "Unable to fetch application configuration."
 
 
+class UnknownIssuer(ServiceError):
+    """No tokens are issued under this address."""
+
+    code = "ERROR_NOT_FOUND"
+    http_status = 404
+    message = "Resource not found."
+
+
 class TextsUnusable(ServiceError):
     """The texts of an operation are broken JSON."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from powerauth_core.activations.history import ActivationChanges
     from powerauth_core.activations.keys import ActivationKeyCache
     from powerauth_core.activations.writing import ActivationWriter
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from powerauth_core.fido_metadata.memory import FidoMetadata
     from powerauth_core.integrations.callers import CallerCache
     from powerauth_core.jwt.keys import JwtKeys
+    from powerauth_core.jwt.ports import SessionCheck
+    from powerauth_core.jwt.proved_secrets import ProvedSecrets
     from powerauth_core.kernel.changes import Listeners
     from powerauth_core.kernel.egress import Egress
     from powerauth_core.kernel.hashing import PasswordHashes
@@ -55,6 +59,8 @@ class Core:
     :ivar template_cache: operation templates by name
     :ivar activation_keys: decoded keys of activations; never counters or state
     :ivar jwt_keys: keys that sign tokens, and verify them
+    :ivar proved_secrets: secrets of clients that were found right
+    :ivar session_checks: who is asked before tokens are issued for a sign-in again
     :ivar hashes: password hashes, bounded in number
     :ivar egress: outgoing HTTP under the address policy
     :ivar discovery: documents of identity providers
@@ -89,6 +95,7 @@ class Core:
     activation_keys: ActivationKeyCache
     callers: CallerCache
     jwt_keys: JwtKeys
+    proved_secrets: ProvedSecrets
     hashes: PasswordHashes
     egress: Egress
     discovery: DiscoveryCache
@@ -107,4 +114,5 @@ class Core:
     envelope_spending: EnvelopeSpending = field(init=False)
     verifier: Verifier = field(init=False)
     token_validator: TokenValidator = field(init=False)
+    session_checks: Sequence[SessionCheck] = field(init=False)
     jobs: JobRunner = field(init=False)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from powerauth_core.activations import expiry
 from powerauth_core.audit import partitions, retention
+from powerauth_core.binding_tickets import service as binding_tickets
 from powerauth_core.fido_metadata import watching
+from powerauth_core.jwt import key_administration, sessions
 from powerauth_core.operations import limits
 from powerauth_core.operations import service as operations
 from powerauth_core.replay import service as replay
@@ -36,6 +38,9 @@ def all_jobs(core: Core) -> list[Job]:
         "rerunStaleCallbackUrlEvents": settings.job_rerun_stale_callbacks_ms,
         "cleanCallbackUrlEvents": settings.job_callbacks_cleanup_ms,
         "cleanAuditLog": settings.job_audit_cleanup_ms,
+        "cleanSignedTokens": settings.job_jwt_cleanup_ms,
+        "rotateSigningKeys": settings.job_jwt_rotation_ms,
+        "cleanBindingTickets": settings.job_ticket_cleanup_ms,
         CREATE_AUDIT_PARTITIONS: settings.job_audit_partitions_ms,
         "applyAuditRetention": settings.job_audit_retention_ms,
         WATCH_PASSKEY_FILES: settings.job_passkey_files_ms,
@@ -113,6 +118,9 @@ _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
     "rerunStaleCallbackUrlEvents": lambda core: core.callbacks.rerun_stale(),
     "cleanCallbackUrlEvents": lambda core: core.callbacks.delete_finished(),
     "cleanAuditLog": retention.clean_audit_log,
+    "cleanSignedTokens": sessions.delete_expired,
+    "rotateSigningKeys": key_administration.rotate_due,
+    "cleanBindingTickets": lambda core: binding_tickets.delete_expired(core.database),
     CREATE_AUDIT_PARTITIONS: _create_audit_partitions,
     "applyAuditRetention": retention.apply_retention,
     WATCH_PASSKEY_FILES: watching.watch,

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from powerauth_core.activations.routes import router as activations
 from powerauth_core.applications.routes import router as applications
 from powerauth_core.audit.routes import router as audit
+from powerauth_core.binding_tickets.routes import router as binding_tickets
 from powerauth_core.callbacks.routes import router as callbacks
 from powerauth_core.dmz.routes import door, examples
 from powerauth_core.envelopes.routes import router as envelopes
@@ -13,6 +14,7 @@ from powerauth_core.exchange.routes import router as exchange
 from powerauth_core.fido2.routes import router as fido2
 from powerauth_core.fido_metadata.routes import router as fido_metadata
 from powerauth_core.integrations.routes import router as integrations
+from powerauth_core.jwt.routes import router as signed_tokens
 from powerauth_core.operations.routes import router as operations
 from powerauth_core.passkey_administration.routes import router as passkey_administration
 from powerauth_core.passkey_revalidation.routes import router as passkey_revalidation
@@ -52,6 +54,8 @@ ROUTERS = (
     door,
     statements,
     passkey_administration,
+    signed_tokens,
+    binding_tickets,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +28,7 @@ from powerauth_core.fido2.writing import SignInWriter
 from powerauth_core.fido_metadata.memory import FidoMetadata
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.jwt.keys import JwtKeys
+from powerauth_core.jwt.proved_secrets import ProvedSecrets
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
 from powerauth_core.kernel.hashing import PasswordHashes
@@ -38,6 +39,7 @@ from powerauth_core.master_key.service import Examined
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.operations.creator import OperationCreator
 from powerauth_core.operations.records import OperationRecords
+from powerauth_core.passkey_administration.sign_ins import allows as passkeys_allow
 from powerauth_core.passkey_policies.cache import PasskeyPolicies
 from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
@@ -196,6 +198,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),
         jwt_keys=JwtKeys(cipher, settings),
+        proved_secrets=ProvedSecrets(),
         hashes=PasswordHashes(settings.waiting_hashes),
         egress=egress,
         discovery=DiscoveryCache(),
@@ -216,6 +219,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
     core.envelope_spending = EnvelopeSpending(core)
     core.verifier = Verifier(core, Stores.of(core, core.operation_records))
     core.token_validator = TokenValidator(core)
+    core.session_checks = (partial(passkeys_allow, core),)
     core.jobs = jobs.scheduled_jobs(core)
     return core
 

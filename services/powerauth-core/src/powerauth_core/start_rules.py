@@ -45,6 +45,13 @@ def _is_unprotected(setting: str, settings: Any) -> bool:
 
 
 _PROVIDERS = ("custom_activation_provider_url", "user_info_rest_url", "status_custom_object_url")
+_UNPROTECTED_ISSUER = Rule(
+    "jwt_issuer",
+    partial(_is_unprotected, "jwt_issuer"),
+    "tokens and the secrets of clients would go to it unencrypted",
+    "https://id.example/enrollment-server",
+    Weight.NEVER,
+)
 _UNPROTECTED_PROVIDERS = tuple(
     Rule(
         setting,
@@ -166,4 +173,5 @@ RULES: tuple[Rule, ...] = (
         Weight.NEVER,
     ),
     *_UNPROTECTED_PROVIDERS,
+    _UNPROTECTED_ISSUER,
 )

@@ -40,6 +40,7 @@ async def served(
             restrict_access=False,
             master_encryption_key="MTIzNDU2Nzg5MDEyMzQ1Ng==",
             egress_allowed_networks=["127.0.0.0/8"],
+            jwt_issuer="https://id.bank.example/enrollment-server",
         )
         app = create_app(settings)
         async with (

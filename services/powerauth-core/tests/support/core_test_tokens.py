@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
+from powerauth_contracts.enums import ClientAuthMethod, OidcGrant
 from powerauth_core.binding_tickets import service as tickets
 from powerauth_core.container import Core
 from powerauth_core.jwt import clients, tokens
 from powerauth_core.jwt.clients import ClientContent, ClientWithSecret
-from powerauth_core.jwt.rules import AuthMethod, Grant
 from powerauth_core.jwt.tokens import Authentication, Issued, SignIn
 from servicekit import clock
 
@@ -18,17 +18,23 @@ ISSUER = "https://id.bank.example/enrollment-server"
 EVERY_SCOPE = ("openid", "profile", "offline_access", "device:bind")
 
 
+class Later(Protocol):
+    """Let time pass: ``later(seconds=61)``."""
+
+    def __call__(self, **span: float) -> None: ...
+
+
 async def make_client(
     core: Core,
     application_id: str,
     client_id: str | None = None,
     *,
-    auth_method: AuthMethod = AuthMethod.SECRET_BASIC,
-    grant_types: Sequence[Grant] = tuple(Grant),
+    auth_method: ClientAuthMethod = ClientAuthMethod.SECRET_BASIC,
+    grant_types: Sequence[OidcGrant] = tuple(OidcGrant),
     **content: Any,
 ) -> ClientWithSecret:
     """A client that may do everything."""
-    allowed = {
+    allowed: dict[str, Any] = {
         "scopes": EVERY_SCOPE,
         "resources": ("payments",),
         "jwks": None,

@@ -35,6 +35,7 @@ TEMPLATE = {
     "numberMatching": {"digits": 3, "choices": 3},
     "onUnexpectedOperation": "FLAG",
     "userLimits": {"pending": 3, "perMinute": None},
+    "issueTokens": True,
 }
 TEXT = {
     "placeholder": "login",
@@ -53,7 +54,7 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
     assert list(created) == [
         *("id", "templateName", "operationType", "dataTemplate", "signatureType"),
         *("maxFailureCount", "expiration", "riskFlags", "proximityCheckEnabled", "numberMatching"),
-        *("onUnexpectedOperation", "userLimits"),
+        *("onUnexpectedOperation", "userLimits", "issueTokens"),
     ]
     assert await api.ok("operation/template/detail", id=created["id"]) == created
     changed = {
@@ -68,6 +69,7 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
     # Of a client that knows nothing of it: what protects from fatigue stays.
     kept = {name: TEMPLATE[name] for name in ("numberMatching", "onUnexpectedOperation", "userLimits")}
     expected = changed | kept | {"templateName": "payment", "proximityCheckEnabled": False, "riskFlags": None}
+    expected["issueTokens"] = False
     assert updated == expected
     assert await api.ok("operation/template/detail", id=created["id"]) == expected
     for name in kept:
@@ -105,6 +107,7 @@ async def test_a_template_name_is_taken_once(api: Api, core: Core) -> None:
         expiration=60,
         risk_flags=None,
         with_proximity=False,
+        issue_tokens=False,
         protection={},
     )
     made = await asyncio.gather(

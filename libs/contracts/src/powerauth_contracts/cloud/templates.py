@@ -39,6 +39,7 @@ class UpdateTemplate(RequestModel):
     number_matching: NumberMatching | None = None
     on_unexpected_operation: UnexpectedAction | None = None
     user_limits: UserLimits | None = None
+    issue_tokens: bool = False
 
 
 class Template(UpdateTemplate):
@@ -61,6 +62,7 @@ class ShownTemplate(WireModel):
     number_matching: NumberMatching | None = None
     on_unexpected_operation: str | None = None
     user_limits: UserLimits | None = None
+    issue_tokens: bool = False
 
 
 class Templates(WireModel):

@@ -38,6 +38,13 @@ from powerauth_contracts.dmz.models import (
     WhoAmIRequest,
 )
 from powerauth_contracts.dmz.purposes import PB, PK, PKB, P, Purpose, SignatureTypes, purpose
+from powerauth_contracts.dmz.signed_tokens import (
+    FormRequest,
+    OAuthAnswer,
+    PublishedAnswer,
+    PublishedRequest,
+    UserInfoRequest,
+)
 from powerauth_contracts.rest.temporary_keys import CreateTemporaryKeyRequest, CreateTemporaryKeyResponse
 from powerauth_protocol.v3.signature import SignatureType
 
@@ -233,6 +240,19 @@ WHO_AM_I = TokenCall(
     types=frozenset({P, PK, PB}),
 )
 
+JWT_TOKEN = Call(f"{DOOR}/jwt/token", FormRequest, OAuthAnswer, "Issue signed tokens for a grant.")
+JWT_INTROSPECT = Call(
+    f"{DOOR}/jwt/introspect", FormRequest, OAuthAnswer, "Tell a client of a signed token or refresh token."
+)
+JWT_REVOKE = Call(f"{DOOR}/jwt/revoke", FormRequest, OAuthAnswer, "Take a client's token back.")
+JWT_USER_INFO = Call(
+    f"{DOOR}/jwt/user-info", UserInfoRequest, OAuthAnswer, "Claims about the user of an access token."
+)
+JWT_DISCOVERY = Call(
+    f"{DOOR}/jwt/discovery", PublishedRequest, PublishedAnswer, "Discovery document of an issuer."
+)
+JWKS = Call(f"{DOOR}/jwks", PublishedRequest, PublishedAnswer, "Public keys of signed tokens.")
+
 EXCHANGE_ACTIVATION = Call(
     f"{DOOR}/sealed/exchange/activation", SealedRequest, SealedAnswer, "Echo an encrypted object."
 )
@@ -277,6 +297,12 @@ CALLS: tuple[Call[Any, Any], ...] = (
     OPERATION_DETAIL,
     OPERATION_CLAIM,
     WHO_AM_I,
+    JWT_TOKEN,
+    JWT_INTROSPECT,
+    JWT_REVOKE,
+    JWT_USER_INFO,
+    JWT_DISCOVERY,
+    JWKS,
 )
 EXAMPLES: tuple[Call[Any, Any], ...] = (
     EXCHANGE_ACTIVATION,

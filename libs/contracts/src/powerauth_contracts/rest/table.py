@@ -12,11 +12,13 @@ from powerauth_contracts.rest import (
     activations,
     applications,
     audit,
+    binding_tickets,
     callbacks,
     envelopes,
     exchange,
     fido2,
     integrations,
+    jwt,
     mds,
     operations,
     passkeys,
@@ -61,6 +63,8 @@ CALLS: tuple[Call[Any, Any], ...] = tuple(
         telemetry,
         mds,
         statements,
+        jwt,
+        binding_tickets,
     )
     for call in vars(subject).values()
     if isinstance(call, Call)

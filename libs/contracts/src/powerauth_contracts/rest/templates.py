@@ -59,6 +59,7 @@ class OperationTemplateSettings(RequestModel):
     number_matching: NumberMatching | None = None
     on_unexpected_operation: UnexpectedAction | None = None
     user_limits: UserLimits | None = None
+    issue_tokens: Switch = False
 
 
 class OperationTemplateCreateRequest(OperationTemplateSettings):
@@ -102,6 +103,7 @@ class OperationTemplateDetailResponse(WireModel):
     number_matching: NumberMatching | None = None
     on_unexpected_operation: Open[UnexpectedAction] | None = None
     user_limits: UserLimits | None = None
+    issue_tokens: bool = False
 
 
 Language = Annotated[str, Field(pattern="^[a-z]{2,8}$")]

@@ -110,6 +110,7 @@ def _content(request: UpdateTemplate) -> TemplateContent:
         expiration=request.expiration,
         risk_flags=request.risk_flags,
         proximity_check_enabled=request.proximity_check_enabled,
+        issue_tokens=request.issue_tokens,
         protection=_protection(request),
     )
 

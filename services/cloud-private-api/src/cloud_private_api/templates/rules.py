@@ -30,6 +30,7 @@ class TemplateContent:
     expiration: int
     risk_flags: str | None
     proximity_check_enabled: bool
+    issue_tokens: bool
     protection: Mapping[str, Any]
 
 
@@ -58,6 +59,7 @@ def shown_template(template: OperationTemplateDetailResponse) -> ShownTemplate:
         number_matching=template.number_matching,
         on_unexpected_operation=template.on_unexpected_operation,
         user_limits=template.user_limits,
+        issue_tokens=template.issue_tokens,
     )
 
 

@@ -26,6 +26,7 @@ class BindingTicket(BoundRow, Base):
     user_id: Mapped[str] = mapped_column(String(255))
     """The bank's id of the user whom it vouches for."""
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
+    """Until when it can be used."""
     used: Mapped[int] = mapped_column(Integer)
     """1: it was used or taken back."""
     used_at: Mapped[datetime | None] = mapped_column(Timestamp)

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ClientAuthMethod, OidcGrant
 from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.jwt import repository, revocation, rules
 from powerauth_core.jwt.models import OidcClient
 from powerauth_core.jwt.ports import Ports
-from powerauth_core.jwt.rules import AuthMethod, Grant
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
 from powerauth_core.kernel.records import oidc_secret_parts
@@ -26,8 +26,8 @@ from powerauth_protocol.common.encoding import b64url_encode
 from servicekit import clock
 
 SECRET_BYTES = 32
-SECRET_METHODS = (AuthMethod.SECRET_BASIC, AuthMethod.SECRET_POST)
-_CONFIDENTIAL = {Grant.CLIENT_CREDENTIALS, Grant.OPERATION}
+SECRET_METHODS = (ClientAuthMethod.SECRET_BASIC, ClientAuthMethod.SECRET_POST)
+_CONFIDENTIAL = {OidcGrant.CLIENT_CREDENTIALS, OidcGrant.OPERATION}
 """Grants that need to know who asks."""
 
 
@@ -40,8 +40,8 @@ class ClientContent:
     :ivar default_claims: further claims of its ID tokens
     """
 
-    auth_method: AuthMethod
-    grant_types: Sequence[Grant]
+    auth_method: ClientAuthMethod
+    grant_types: Sequence[OidcGrant]
     scopes: Sequence[str]
     resources: Sequence[str]
     jwks: Mapping[str, Any] | None
@@ -144,7 +144,7 @@ async def renew_secret(ports: Ports, application_id: str, client_id: str) -> Cli
     :raises InvalidRequest: it has no secret
     """
     current = await detail(ports, application_id, client_id)
-    secret, stored = await _new_secret(ports, client_id, AuthMethod(current.auth_method))
+    secret, stored = await _new_secret(ports, client_id, ClientAuthMethod(current.auth_method))
     if secret is None:
         raise InvalidRequest("requestObject.clientId - has no secret")
     async with ports.database.transaction() as session:
@@ -173,10 +173,30 @@ async def remove(ports: Ports, application_id: str, client_id: str) -> None:
 
 def _check(content: ClientContent) -> None:
     grants = set(content.grant_types)
-    if content.auth_method is AuthMethod.NONE and grants & _CONFIDENTIAL:
+    if content.auth_method is ClientAuthMethod.NONE and grants & _CONFIDENTIAL:
         raise InvalidRequest("requestObject.grantTypes - not for a client that does not show who it is")
-    if (content.auth_method is AuthMethod.PRIVATE_KEY_JWT) is (content.jwks is None):
+    if (content.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT) is (content.jwks is None):
         raise InvalidRequest("requestObject.jwks - has to be given for private_key_jwt, and for nothing else")
+    if content.jwks is not None and not _are_usable(content.jwks):
+        raise InvalidRequest("requestObject.jwks - has to be public keys, RSA of 2048 bits or EC P-256")
+
+
+def _are_usable(jwks: Mapping[str, Any]) -> bool:
+    from joserfc.errors import JoseError  # noqa: PLC0415 - most processes take no keys
+    from joserfc.jwk import KeySet  # noqa: PLC0415
+
+    members: Any = {"keys": jwks.get("keys")}
+    try:
+        keys = KeySet.import_key_set(members).keys
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return bool(keys) and not any(key.is_private for key in keys) and all(map(_is_strong, keys))
+
+
+def _is_strong(key: Any) -> bool:
+    if key.key_type == "RSA":
+        return bool(key.raw_value.key_size >= rules.MINIMUM_KEY_BITS)
+    return bool(key.key_type == "EC" and key.curve_name == "P-256")
 
 
 async def _check_resources(session: AsyncSession, content: ClientContent) -> None:
@@ -192,7 +212,9 @@ async def _prepare_keys(ports: Ports, session: AsyncSession, row: OidcClient) ->
         await ports.jwt_keys.ring(session, row.application_id)
 
 
-async def _new_secret(ports: Ports, client_id: str, method: AuthMethod) -> tuple[str | None, str | None]:
+async def _new_secret(
+    ports: Ports, client_id: str, method: ClientAuthMethod
+) -> tuple[str | None, str | None]:
     if method not in SECRET_METHODS:
         return None, None
     secret = b64url_encode(secrets.token_bytes(SECRET_BYTES))

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.enums import AuditLevel
+from powerauth_contracts.enums import AuditLevel, SigningKeyStatus
 from powerauth_core import events
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
@@ -19,7 +19,7 @@ from powerauth_core.jwt import repository, revocation, rules
 from powerauth_core.jwt.keys import Scope, sound_facts
 from powerauth_core.jwt.models import JwtKey
 from powerauth_core.jwt.ports import Ports
-from powerauth_core.jwt.rules import KeySource, KeyStatus, RotationPeriods, RotationSteps
+from powerauth_core.jwt.rules import KeySource, RotationPeriods, RotationSteps
 from powerauth_core.kernel.errors import InvalidApplication
 from powerauth_core.kernel.token_errors import SigningKeyNotFound, SigningKeyUnusable, SigningKeyWrongState
 from servicekit import clock
@@ -29,9 +29,9 @@ JWKS_MAX_AGE_SECONDS = 3_600
 """For how long others keep the published keys."""
 _SUCCESSOR = "successor"
 _CHANGES = {
-    (KeyStatus.VALIDATING, KeyStatus.SIGNING),
-    (KeyStatus.VALIDATING, KeyStatus.DISABLED),
-    (KeyStatus.SIGNING, KeyStatus.DISABLED),
+    (SigningKeyStatus.VALIDATING, SigningKeyStatus.SIGNING),
+    (SigningKeyStatus.VALIDATING, SigningKeyStatus.DISABLED),
+    (SigningKeyStatus.SIGNING, SigningKeyStatus.DISABLED),
 }
 """What an administrator may do with a key; exactly one signs, so it gives way to another, and what is
 disabled stays so."""
@@ -72,10 +72,10 @@ async def create(ports: Ports, application_id: str | None, name: str) -> JwtKey:
 
     :raises InvalidApplication: unknown application
     """
-    source = KeySource.GLOBAL if application_id is None else KeySource.GENERATED
+    private = await ports.jwt_keys.new_pair()
     async with ports.database.transaction() as session:
         owner = await KeyOwner.of(ports, session, application_id)
-        row = await ports.jwt_keys.new_row(owner.scope, name, KeyStatus.VALIDATING, source, clock.now())
+        row = _waiting(ports, owner.scope, private, name, clock.now())
         return await _add(ports, session, owner, row)
 
 
@@ -89,7 +89,7 @@ async def upload(ports: Ports, application_id: str | None, name: str, jwk: Mappi
     private = _private_rsa(jwk)
     async with ports.database.transaction() as session:
         owner = await KeyOwner.of(ports, session, application_id)
-        now, waiting, source = clock.now(), KeyStatus.VALIDATING, KeySource.UPLOADED
+        now, waiting, source = clock.now(), SigningKeyStatus.VALIDATING, KeySource.UPLOADED
         row = ports.jwt_keys.row_of(private, owner.scope, name, waiting, source, now)
         if await repository.has_kid(session, row.kid):
             raise SigningKeyWrongState
@@ -97,7 +97,12 @@ async def upload(ports: Ports, application_id: str | None, name: str, jwk: Mappi
 
 
 async def update(
-    ports: Ports, application_id: str | None, key_id: str, *, status: KeyStatus | None, name: str | None
+    ports: Ports,
+    application_id: str | None,
+    key_id: str,
+    *,
+    status: SigningKeyStatus | None,
+    name: str | None,
 ) -> JwtKey:
     """Name a key anew, or give it another state. Where the key that signs is disabled, a successor signs at
     once, and nothing is accepted any more that was issued before.
@@ -131,7 +136,7 @@ async def remove(ports: Ports, application_id: str | None, key_id: str) -> None:
         row = await repository.lock_key(session, owner.scope, key_id)
         if row is None:
             raise SigningKeyNotFound
-        if row.sound and row.status != KeyStatus.DISABLED:
+        if row.sound and row.status != SigningKeyStatus.DISABLED:
             raise SigningKeyWrongState
         await session.delete(row)
         await session.flush()
@@ -163,7 +168,7 @@ async def _rotate(ports: Ports, session: AsyncSession, scope: Scope) -> None:
         await _promote(session, list(rows.values()), rows[steps.promoted], now)
         await _tell(ports, session, owner, "token.key.signing", rows[steps.promoted])
     for key_id in steps.disabled:
-        rows[key_id].turn(KeyStatus.DISABLED, now)
+        rows[key_id].turn(SigningKeyStatus.DISABLED, now)
         await _tell(ports, session, owner, "token.key.disabled", rows[key_id])
     for key_id in steps.erased:
         rows[key_id].private_key = None
@@ -171,12 +176,14 @@ async def _rotate(ports: Ports, session: AsyncSession, scope: Scope) -> None:
     await session.flush()
 
 
-async def _turn(ports: Ports, session: AsyncSession, owner: KeyOwner, row: JwtKey, status: KeyStatus) -> None:
+async def _turn(
+    ports: Ports, session: AsyncSession, owner: KeyOwner, row: JwtKey, status: SigningKeyStatus
+) -> None:
     if (row.status, status) not in _CHANGES:
         raise SigningKeyWrongState
     now, was_signing = clock.now(), repository.is_signing(row)
     rows = [each for each in await repository.keys_of(session, owner.scope) if each.sound]
-    if status is KeyStatus.SIGNING:
+    if status is SigningKeyStatus.SIGNING:
         await _promote(session, rows, row, now)
         return
     row.turn(status, now)
@@ -197,7 +204,7 @@ async def _replace(
         await _add(ports, session, owner, successor)
     else:
         successor = next(row for row in rows if row.id == waiting.id)
-    successor.turn(KeyStatus.SIGNING, now)
+    successor.turn(SigningKeyStatus.SIGNING, now)
     await session.flush()
     # Whole seconds, as tokens tell them: the successor signs in the same one.
     await revocation.refuse_keys(session, owner.scope, now.replace(microsecond=0))
@@ -210,16 +217,20 @@ async def _promote(session: AsyncSession, rows: Sequence[JwtKey], row: JwtKey, n
         raise SigningKeyWrongState
     for each in rows:
         if repository.is_signing(each):
-            each.turn(KeyStatus.VALIDATING, now)
+            each.turn(SigningKeyStatus.VALIDATING, now)
     await session.flush()
-    row.turn(KeyStatus.SIGNING, now)
+    row.turn(SigningKeyStatus.SIGNING, now)
     row.timestamp_retired = None
     await session.flush()
 
 
 async def _successor(ports: Ports, scope: Scope, now: datetime) -> JwtKey:
+    return _waiting(ports, scope, await ports.jwt_keys.new_pair(), _SUCCESSOR, now)
+
+
+def _waiting(ports: Ports, scope: Scope, private: rsa.RSAPrivateKey, name: str, now: datetime) -> JwtKey:
     source = KeySource.GLOBAL if scope is None else KeySource.GENERATED
-    return await ports.jwt_keys.new_row(scope, _SUCCESSOR, KeyStatus.VALIDATING, source, now)
+    return ports.jwt_keys.row_of(private, scope, name, SigningKeyStatus.VALIDATING, source, now)
 
 
 async def _periods(ports: Ports, session: AsyncSession) -> RotationPeriods:

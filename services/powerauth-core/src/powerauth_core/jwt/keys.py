@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import SigningKeyStatus
 from powerauth_core.jwt import repository
 from powerauth_core.jwt.models import JwtKey
 from powerauth_core.jwt.rules import (
@@ -31,7 +32,6 @@ from powerauth_core.jwt.rules import (
     PUBLIC_EXPONENT,
     KeyFacts,
     KeySource,
-    KeyStatus,
 )
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import InvalidKeyFormat
@@ -133,19 +133,16 @@ class JwtKeys:
         self._rings.clear()
         self._missed.clear()
 
-    async def new_row(
-        self, scope: Scope, name: str, status: KeyStatus, source: KeySource, now: datetime
-    ) -> JwtKey:
-        """A row with a new key pair. Making one takes a thread for a good part of a second."""
-        private = await asyncio.to_thread(rsa.generate_private_key, PUBLIC_EXPONENT, self._bits)
-        return self.row_of(private, scope, name, status, source, now)
+    async def new_pair(self) -> rsa.RSAPrivateKey:
+        """A new key pair, whose making takes a thread for a good part of a second."""
+        return await asyncio.to_thread(rsa.generate_private_key, PUBLIC_EXPONENT, self._bits)
 
     def row_of(
         self,
         private: rsa.RSAPrivateKey,
         scope: Scope,
         name: str,
-        status: KeyStatus,
+        status: SigningKeyStatus,
         source: KeySource,
         now: datetime,
     ) -> JwtKey:
@@ -160,7 +157,7 @@ class JwtKeys:
             application_id=scope,
             kid=published.kid,
             name=name,
-            status=KeyStatus.VALIDATING.value,
+            status=SigningKeyStatus.VALIDATING.value,
             source=source.value,
             public_jwk=json_text(published.public),
             private_key=stored,
@@ -172,7 +169,7 @@ class JwtKeys:
 
     async def _load(self, session: AsyncSession, scope: Scope) -> KeyRing | None:
         rows = [row for row in await repository.keys_of(session, scope) if row.sound]
-        published = [row for row in rows if row.status != KeyStatus.DISABLED]
+        published = [row for row in rows if row.status != SigningKeyStatus.DISABLED]
         if not any(map(repository.is_signing, published)):
             return None
         published.sort(key=lambda row: not repository.is_signing(row))
@@ -180,7 +177,8 @@ class JwtKeys:
 
     async def _make_first(self, session: AsyncSession, scope: Scope) -> None:
         source = KeySource.GLOBAL if scope is None else KeySource.GENERATED
-        row = await self.new_row(scope, "first", KeyStatus.SIGNING, source, clock.now())
+        private = await self.new_pair()
+        row = self.row_of(private, scope, "first", SigningKeyStatus.SIGNING, source, clock.now())
         try:
             async with session.begin_nested():
                 session.add(row)
@@ -214,7 +212,7 @@ def facts_of(row: JwtKey) -> KeyFacts:
     """A key as the rotation sees it."""
     return KeyFacts(
         id=row.id,
-        status=KeyStatus(row.status),
+        status=SigningKeyStatus(row.status),
         created=row.timestamp_created,
         signs_from=row.timestamp_signing_from,
         retired=row.timestamp_retired,

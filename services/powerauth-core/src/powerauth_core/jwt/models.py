@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.jwt.rules import KeyStatus
+from powerauth_contracts.enums import SigningKeyStatus
 from powerauth_core.kernel.base import Base, Timestamp
 from powerauth_core.kernel.errors import UnsoundRecord
 from servicekit.row_macs import BoundRow
@@ -64,16 +64,16 @@ class JwtKey(BoundRow, Base):
     timestamp_disabled: Mapped[datetime | None] = mapped_column(Timestamp)
     """When it was disabled; thirty days later its private key is erased."""
 
-    def turn(self, status: KeyStatus, now: datetime) -> None:
+    def turn(self, status: SigningKeyStatus, now: datetime) -> None:
         """Give it another state."""
-        if self.status == KeyStatus.SIGNING:
+        if self.status == SigningKeyStatus.SIGNING:
             self.timestamp_retired = now
-        if status is KeyStatus.SIGNING:
+        if status is SigningKeyStatus.SIGNING:
             self.timestamp_signing_from = now
-        if status is KeyStatus.DISABLED:
+        if status is SigningKeyStatus.DISABLED:
             self.timestamp_disabled = now
         self.status = status.value
-        self.signing_scope = (self.application_id or 0) if status is KeyStatus.SIGNING else None
+        self.signing_scope = (self.application_id or 0) if status is SigningKeyStatus.SIGNING else None
 
     def is_written_unsound(self) -> None:
         """:raises UnsoundRecord: others have written it; it can only be removed"""

@@ -9,8 +9,9 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Table, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import SigningKeyStatus
 from powerauth_core.jwt.models import JwtKey, JwtNotBefore, JwtSession, JwtUser, OidcClient, RevokedJwt
-from powerauth_core.jwt.rules import KeyStatus, SubjectType
+from powerauth_core.jwt.rules import SubjectType
 from servicekit.database import Database, for_update, insert_ignore
 from servicekit.row_macs import judged
 
@@ -28,7 +29,9 @@ async def keys_of(session: AsyncSession, application_rid: int | None, *, lock: b
     """
     statement = select(JwtKey).where(_in_scope(application_rid)).order_by(JwtKey.timestamp_created, JwtKey.id)
     if lock:
-        statement = for_update(statement, Database.of(session).dialect)
+        await session.execute(for_update(statement, Database.of(session).dialect))
+        # What another one who held the locks has added is seen by a statement that begins afterwards.
+        statement = statement.execution_options(populate_existing=True)
     return list(await session.scalars(statement))
 
 
@@ -94,6 +97,11 @@ async def longest_life(session: AsyncSession) -> int:
     """The longest life that a client's tokens have by its own setting, in seconds."""
     found = await session.execute(select(func.max(OidcClient.access_ttl), func.max(OidcClient.id_ttl)))
     return max((each or 0) for each in found.one())
+
+
+async def longest_refresh(session: AsyncSession) -> int:
+    """The longest time that a client's sessions are refreshed by its own setting, in seconds."""
+    return await session.scalar(select(func.max(OidcClient.refresh_ttl))) or 0
 
 
 async def session_of(session: AsyncSession, session_id: str, *, lock: bool = False) -> JwtSession | None:
@@ -190,4 +198,4 @@ async def delete_not_before(session: AsyncSession, before: datetime) -> None:
 
 def is_signing(key: JwtKey) -> bool:
     """Whether a key signs."""
-    return key.status == KeyStatus.SIGNING
+    return key.status == SigningKeyStatus.SIGNING

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote
 
+from powerauth_contracts.enums import OidcGrant, SigningKeyStatus
+
 ALGORITHM = "RS256"
 DEFAULT_RESOURCE = "userid-api"
 """Audience of access tokens for which none was asked, and the only one that this product accepts itself."""
@@ -22,7 +24,9 @@ MAX_NESTING = 8
 OFFLINE_ACCESS = "offline_access"
 OPENID = "openid"
 _APPLICATION = "/app/"
-_DANGEROUS_HEADERS = frozenset({"crit", "jku", "jwk", "x5c", "x5u"})
+_LONGEST_ID = 255
+DANGEROUS_HEADERS = frozenset({"crit", "jku", "jwk", "x5c", "x5u"})
+"""By which a token would say itself what it is verified with."""
 
 
 class TokenKind(StrEnum):
@@ -31,32 +35,6 @@ class TokenKind(StrEnum):
     ACCESS = "at+jwt"
     ID = "JWT"
     DEVICE = "device+jwt"
-
-
-class Grant(StrEnum):
-    """What a client may get tokens for."""
-
-    SIGN_IN = "urn:pa:sign-in"
-    REFRESH = "refresh_token"
-    CLIENT_CREDENTIALS = "client_credentials"
-    OPERATION = "urn:pa:grant-type:operation"
-
-
-class AuthMethod(StrEnum):
-    """How a client shows who it is (RFC 7591)."""
-
-    SECRET_BASIC = "client_secret_basic"  # noqa: S105 a method
-    SECRET_POST = "client_secret_post"  # noqa: S105 a method
-    PRIVATE_KEY_JWT = "private_key_jwt"
-    NONE = "none"
-
-
-class KeyStatus(StrEnum):
-    """State of a signing key (§2.6)."""
-
-    VALIDATING = "validating"
-    SIGNING = "signing"
-    DISABLED = "disabled"
 
 
 class KeySource(StrEnum):
@@ -76,7 +54,7 @@ class SubjectType(StrEnum):
     KEY_SCOPE = "KEY_SCOPE"
 
 
-TOKEN_GRANTS = (Grant.REFRESH, Grant.CLIENT_CREDENTIALS, Grant.OPERATION)
+TOKEN_GRANTS = (OidcGrant.REFRESH, OidcGrant.CLIENT_CREDENTIALS, OidcGrant.OPERATION)
 """Those that the token endpoint takes."""
 
 RESERVED_CLAIMS = frozenset(
@@ -165,7 +143,7 @@ def kid_of(header: Mapping[str, Any], kind: TokenKind) -> str:
     :raises TokenRefused: a header that no token of ours has
     """
     kid, typ = header.get("kid"), header.get("typ")
-    if not _DANGEROUS_HEADERS.isdisjoint(header) or header.get("alg") != ALGORITHM:
+    if not DANGEROUS_HEADERS.isdisjoint(header) or header.get("alg") != ALGORITHM:
         raise TokenRefused
     if not isinstance(typ, str) or typ.lower() != kind.value.lower():
         raise TokenRefused
@@ -190,10 +168,31 @@ def check_claims(claims: Mapping[str, Any], expected: Expected, now: datetime) -
         raise TokenRefused
     if claims.get("iss") != expected.issuer:
         raise TokenRefused
-    if not all(isinstance(claims.get(name), str) and claims[name] for name in ("sub", "jti")):
+    needed = ("jti",) if expected.kind is TokenKind.DEVICE else ("sub", "jti")
+    if not all(isinstance(claims.get(name), str) and claims[name] for name in needed):
         raise TokenRefused
     if expected.audience is not None and set(expected.audience).isdisjoint(audiences(claims)):
         raise TokenRefused
+
+
+def check_assertion(claims: Mapping[str, Any], client_id: str, longest: int, now: datetime) -> None:
+    """Whether claims of a client's assertion are its own, and of now (RFC 7523 §3); not whom they are for.
+
+    :param longest: how far ahead it may end, in seconds
+    :raises TokenRefused: they are not
+    """
+    seconds, jti = seconds_of(now), claims.get("jti")
+    expires, issued, begins = claims.get("exp"), claims.get("iat", seconds), claims.get("nbf", seconds)
+    if not all(type(moment) is int for moment in (expires, issued, begins)):
+        raise TokenRefused
+    assert isinstance(expires, int)
+    if not seconds - LEEWAY < expires <= seconds + longest or max(issued, begins) > seconds + LEEWAY:
+        raise TokenRefused
+    if claims.get("iss") != client_id or claims.get("sub") != client_id:
+        raise TokenRefused
+    if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_ID:
+        raise TokenRefused
+    audiences(claims)
 
 
 def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
@@ -254,7 +253,7 @@ class KeyFacts:
     """
 
     id: str
-    status: KeyStatus
+    status: SigningKeyStatus
     created: datetime
     signs_from: datetime | None
     retired: datetime | None
@@ -297,14 +296,14 @@ def successor_in(keys: Sequence[KeyFacts]) -> KeyFacts | None:
     waiting = [
         key
         for key in keys
-        if key.status is KeyStatus.VALIDATING and key.signs_from is None and key.has_private_key
+        if key.status is SigningKeyStatus.VALIDATING and key.signs_from is None and key.has_private_key
     ]
     return min(waiting, key=lambda key: key.created, default=None)
 
 
 def rotation_of(keys: Sequence[KeyFacts], periods: RotationPeriods, now: datetime) -> RotationSteps:
     """What is due in a scope."""
-    signing = next((key for key in keys if key.status is KeyStatus.SIGNING), None)
+    signing = next((key for key in keys if key.status is SigningKeyStatus.SIGNING), None)
     successor = successor_in(keys)
     creates, promoted = False, None
     if signing is not None and signing.signs_from is not None:
@@ -321,7 +320,7 @@ def rotation_of(keys: Sequence[KeyFacts], periods: RotationPeriods, now: datetim
 
 
 def _is_over(key: KeyFacts, before: datetime) -> bool:
-    return key.status is KeyStatus.VALIDATING and key.retired is not None and key.retired <= before
+    return key.status is SigningKeyStatus.VALIDATING and key.retired is not None and key.retired <= before
 
 
 def _is_erased(key: KeyFacts, before: datetime) -> bool:

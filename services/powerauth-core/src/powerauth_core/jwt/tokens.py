@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import OidcGrant
 from powerauth_core.applications import config_service
 from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.applications.config_keys import DEVICE_TRUST
@@ -20,7 +21,7 @@ from powerauth_core.jwt import refresh_tokens, repository, rules
 from powerauth_core.jwt.keys import Scope
 from powerauth_core.jwt.models import JwtSession, OidcClient
 from powerauth_core.jwt.ports import Ports
-from powerauth_core.jwt.rules import OFFLINE_ACCESS, OPENID, Grant, TokenKind
+from powerauth_core.jwt.rules import OFFLINE_ACCESS, OPENID, TokenKind
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import InvalidApplication
 from powerauth_core.kernel.records import jwt_session_parts
@@ -224,7 +225,7 @@ async def _client_of(session: AsyncSession, application_rid: int, client_id: str
     clients = [
         client
         for client in await repository.clients_of(session, application_rid)
-        if client.sound and Grant.SIGN_IN in rules.words(client.grant_types)
+        if client.sound and OidcGrant.SIGN_IN in rules.words(client.grant_types)
     ]
     if client_id is None:
         return clients[0] if len(clients) == 1 else None
@@ -248,7 +249,7 @@ def _granted(client: OidcClient, wanted: SignIn) -> _Granted:
     allowed = rules.words(client.scopes)
     default = (OPENID,) if OPENID in allowed else ()
     scope = scope_of(client, default if wanted.scope is None else rules.words(wanted.scope))
-    has_refresh = OFFLINE_ACCESS in scope and Grant.REFRESH in rules.words(client.grant_types)
+    has_refresh = OFFLINE_ACCESS in scope and OidcGrant.REFRESH in rules.words(client.grant_types)
     return _Granted(scope, resource_of(client, wanted.resource), has_refresh)
 
 
@@ -393,6 +394,41 @@ async def of_client(session: AsyncSession, issuer: Issuer, scope: Sequence[str],
     }
     token = await issuer.signed(session, issuer.client.access_token_typ, claims)
     return Issued(token, None, None, issuer.access_seconds, None, " ".join(scope))
+
+
+async def device_token(
+    ports: Ports,
+    session: AsyncSession,
+    application: ApplicationIdentity,
+    *,
+    audience: str,
+    user_id: str | None,
+    device_id: str,
+    device_key_id: str,
+) -> str:
+    """A token that says that a device is known, and nothing of its user's presence (§2.3).
+
+    :param user_id: None: it is not one user's alone
+    :raises InvalidApplication: no tokens are issued
+    """
+    base, issued = ports.settings.jwt_issuer, rules.seconds_of(clock.now())
+    if not base:
+        raise InvalidApplication
+    claims = {
+        "iss": base,
+        "sub": user_id,
+        "aud": audience,
+        "exp": issued + ports.settings.jwt_device_ttl_seconds,
+        "iat": issued,
+        "jti": str(uuid.uuid4()),
+        "app_id": application.application_id,
+        "device_id": device_id,
+        "device_key_id": device_key_id,
+        "amr": ["swk"],
+        "acr": "0",
+    }
+    ring = await ports.jwt_keys.ring(session, None)
+    return ring.sign(TokenKind.DEVICE, _present(claims))
 
 
 async def app_name(ports: Ports, session: AsyncSession, application: ApplicationIdentity) -> str:

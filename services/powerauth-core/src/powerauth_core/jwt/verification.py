@@ -107,7 +107,7 @@ async def verify(
     :param audience: one of these the token has to be for; None: whomever
     :raises TokenRefused: it is not accepted
     """
-    header, claims = _read(token)
+    header, claims = read_token(token)
     kid = rules.kid_of(header, kind)
     base = ports.settings.jwt_issuer
     if not base:
@@ -132,31 +132,49 @@ async def is_in_force(ports: Ports, session: AsyncSession, verified: Verified) -
     claims, application_rid = verified.claims, verified.application.application_rid
     if await repository.is_revoked(session, claims["jti"]):
         return False
+    session_id = claims.get("sid")
+    row = None if session_id is None else await repository.session_of(session, session_id)
+    if session_id is not None and (row is None or not row.sound):
+        return False
+    devices = claims.get("device_key_id"), claims.get("device_id"), None if row is None else row.device_id
     bounds = [
         (SubjectType.KEY_SCOPE, verified.scope or repository.EVERY_APPLICATION, ""),
-        *subject_bounds(application_rid, claims["sub"], claims.get("sid"), claims.get("device_key_id")),
+        *subject_bounds(application_rid, claims.get("sub"), session_id, *devices),
     ]
     since = await repository.not_before(session, bounds)
     if since is not None and rules.moment_of(claims["iat"]) < since:
         return False
-    if claims.get("sid") is None:
-        return True
-    row = await repository.session_of(session, claims["sid"])
-    return row is not None and row.sound and await is_usable(ports, session, row)
+    return row is None or await is_usable(ports, session, row)
 
 
 def subject_bounds(
-    application_rid: int, user_id: str, session_id: str | None, *device_ids: str | None
+    application_rid: int, user_id: str | None, session_id: str | None, *device_ids: str | None
 ) -> list[tuple[SubjectType, int, str]]:
     """Whose moments concern a token or a session."""
     everywhere = repository.EVERY_APPLICATION
-    found = [
+    named = [
         (SubjectType.USER, everywhere, user_id),
         (SubjectType.USER, application_rid, user_id),
+        (SubjectType.SESSION, everywhere, session_id),
+        *[(SubjectType.DEVICE, everywhere, name) for name in device_ids],
     ]
-    if session_id is not None:
-        found.append((SubjectType.SESSION, everywhere, session_id))
-    return found + [(SubjectType.DEVICE, everywhere, name) for name in device_ids if name is not None]
+    return [(kind, rid, name) for kind, rid, name in named if name is not None]
+
+
+async def goes_on(ports: Ports, session: AsyncSession, row: JwtSession) -> bool:
+    """Whether tokens may be issued for a sign-in again: it is usable, neither its user nor its device was
+    refused since, and nobody of `session_checks` objects.
+    """
+    if not await is_usable(ports, session, row):
+        return False
+    subjects = row.application_id, row.user_id, row.session_id, row.device_id, row.device_key_id
+    since = await repository.not_before(session, subject_bounds(*subjects))
+    if since is not None and row.timestamp_created < since:
+        return False
+    for allows in ports.session_checks:
+        if not await allows(session, row):
+            return False
+    return True
 
 
 async def is_usable(ports: Ports, session: AsyncSession, row: JwtSession) -> bool:
@@ -180,8 +198,11 @@ async def _application(ports: Ports, session: AsyncSession, claims: Mapping[str,
     return found
 
 
-def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims, unproved (rule 1)."""
+def read_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims, unproved (rule 1).
+
+    :raises TokenRefused: no token by its form
+    """
     if not token.isascii() or len(token) > rules.MAX_TOKEN_BYTES or token.count(".") != 2:
         raise TokenRefused
     header, payload, _ = token.split(".")

@@ -38,6 +38,7 @@ class Template:
     number_matching: NumberMatching | None
     unexpected_action: str | None
     user_limits: UserLimits | None
+    issue_tokens: bool
 
 
 class TemplateCache:
@@ -86,4 +87,5 @@ def _template(row: OperationTemplate) -> Template:
         number_matching=row.number_matching,
         unexpected_action=row.unexpected_action,
         user_limits=row.user_limits,
+        issue_tokens=row.issue_tokens,
     )

@@ -82,6 +82,7 @@ def _content(asked: contract.OperationTemplateSettings) -> service.Content:
         expiration=asked.expiration,
         risk_flags=asked.risk_flags,
         with_proximity=asked.proximity_check_enabled,
+        issue_tokens=asked.issue_tokens,
         protection=_protection(asked),
     )
 

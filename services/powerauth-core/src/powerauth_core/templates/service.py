@@ -41,6 +41,7 @@ class Content:
     expiration: int
     risk_flags: str | None
     with_proximity: bool
+    issue_tokens: bool
     protection: Protection
 
 
@@ -119,6 +120,7 @@ def _fill(template: OperationTemplate, content: Content) -> None:
     template.expiration = content.expiration
     template.risk_flags = content.risk_flags
     template.proximity_check_enabled = content.with_proximity
+    template.issue_tokens = content.issue_tokens
     for name, value in content.protection.items():
         setattr(template, name, value)
 
@@ -141,6 +143,7 @@ async def _announce(
         "numberMatching": None if number is None else asdict(number),
         "onUnexpectedOperation": template.unexpected_action,
         "userLimits": None if limits is None else asdict(limits),
+        "issueTokens": template.issue_tokens,
     }
     await audit.record(session, AuditType.TEMPLATE, message, params, None)
     await events.template_changed(session, template.template_name)

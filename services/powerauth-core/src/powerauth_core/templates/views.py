@@ -32,6 +32,7 @@ def template_view(template: OperationTemplate) -> OperationTemplateDetailRespons
         user_limits=None
         if limits is None
         else UserLimits(pending=limits.pending, per_minute=limits.per_minute),
+        issue_tokens=template.issue_tokens,
     )
 
 

@@ -18,6 +18,7 @@ GROUPS = (
     "passkeys",
     "passkey_administration",
     "metadata",
+    "signed_tokens",
 )
 Step = str | dict[str, Any]
 """Something that happens to the world, or the name of several such."""

@@ -52,5 +52,10 @@ ENDPOINTS = [Call(*row[:2], *map(_whole, row[2:])) for row in _table("2. Calls")
 SHAPES = dict(_table("3. Shapes"))
 NOT_PRODUCED = dict(_table("4. Codes that no call answers with"))
 MESSAGES = dict(re.findall(r"^\| (ERR\d{4}) \| (.+?) \|", TEXT, re.MULTILINE)) | {
-    "ERR_RECOVERY": "Invalid recovery code."
+    "ERR_RECOVERY": "Invalid recovery code.",
+    "ERR_JWT_KEY_INVALID": "Signing key cannot be used.",
+    "ERR_JWT_KEY_NOT_FOUND": "Signing key was not found.",
+    "ERR_JWT_KEY_STATE": "Signing key state is invalid for the requested change.",
+    "ERR_OIDC_CLIENT_EXISTS": "Client already exists.",
+    "ERR_OIDC_CLIENT_NOT_FOUND": "Client was not found.",
 }

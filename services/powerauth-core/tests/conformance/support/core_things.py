@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core_test_metadata import Publisher, known_by
 from core_test_passkey_rows import store_passkey
 from core_test_passkeys import ORIGIN, RP_ID
+from joserfc.jwk import RSAKey
 from sqlalchemy import text
 
 from powerauth_protocol.common.encoding import b64encode
@@ -58,6 +59,60 @@ async def OTHER_APP_KEY(world: World) -> str:
 async def NEW_NAME(_world: World) -> str:
     """A name that nothing has yet."""
     return f"name-{next(_numbers)}"
+
+
+async def RSA_JWK(_world: World) -> dict[str, Any]:
+    """A private RSA key that nothing has yet."""
+    return dict(RSAKey.generate_key(2048).as_dict(private=True))
+
+
+async def OIDC_CLIENT(world: World) -> str:
+    """A client of the application that may do everything; its id."""
+    made = await world.ok(
+        "jwt/clients/create",
+        applicationId=world.app.application_id,
+        authMethod="client_secret_basic",
+        grantTypes=["urn:pa:sign-in", "refresh_token"],
+        scopes=["openid", "offline_access"],
+    )
+    return str(made["clientId"])
+
+
+async def SIGNED_IN(world: World) -> dict[str, Any]:
+    """A client and its tokens of a user, as members of a request."""
+    client = await OIDC_CLIENT(world)
+    issued = await world.ok(
+        "jwt/issue",
+        applicationId=world.app.application_id,
+        userId="user-1",
+        clientId=client,
+        amr=["swk"],
+        scope="openid offline_access",
+    )
+    return {**issued, "clientId": client}
+
+
+async def REFRESH(world: World) -> dict[str, Any]:
+    """A client with a refresh token."""
+    found = await SIGNED_IN(world)
+    return {name: found[name] for name in ("clientId", "refreshToken")}
+
+
+async def ACCESS_TOKEN(world: World) -> str:
+    """A signed access token."""
+    return str((await SIGNED_IN(world))["accessToken"])
+
+
+async def SESSION(world: World) -> str:
+    """A sign-in."""
+    return str((await SIGNED_IN(world))["sessionId"])
+
+
+async def DISABLED_KEY(world: World) -> str:
+    """A disabled signing key of the application."""
+    key = await world.ok("jwt/keys/create", applicationId=world.app.application_id, name="old")
+    await world.ok("jwt/keys/update", applicationId=world.app.application_id, id=key["id"], status="disabled")
+    return str(key["id"])
 
 
 async def NEW_CODE(_world: World) -> str:
