@@ -47,6 +47,11 @@ OPERATION_IDS = [
     "listAuthenticators", "registrationChallenge", "registerAuthenticator", "assertionChallenge",
     "verifyAssertion",
     "loadMetadata", "getMetadata", "listMetadataEntries",
+    "createDeviceBinding", "deleteDeviceBinding", "listOidcClients", "createOidcClient", "getOidcClient",
+    "updateOidcClient", "removeOidcClient", "renewOidcClientSecret", "listApplicationSigningKeys",
+    "createApplicationSigningKey", "uploadApplicationSigningKey", "updateApplicationSigningKey",
+    "removeApplicationSigningKey", "listSigningKeys", "createSigningKey", "uploadSigningKey",
+    "updateSigningKey", "removeSigningKey",
 ]
 # fmt: on
 

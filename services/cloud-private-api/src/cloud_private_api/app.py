@@ -23,6 +23,7 @@ from cloud_private_api.callbacks.routes import router as callbacks_router
 from cloud_private_api.campaigns.routes import router as campaigns_router
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreClient
+from cloud_private_api.device_bindings.routes import router as device_bindings_router
 from cloud_private_api.edge import fast_endpoints
 from cloud_private_api.errors import cloud_errors
 from cloud_private_api.fido2.routes import router as fido2_router
@@ -47,6 +48,7 @@ from cloud_private_api.registrations.v1.routes import router as single_registrat
 from cloud_private_api.registrations.v2.routes import router as registrations_router
 from cloud_private_api.routing import guard_paths_without_route
 from cloud_private_api.settings import CloudSettings
+from cloud_private_api.signed_tokens.routes import router as signed_tokens_router
 from cloud_private_api.telemetry.routes import router as telemetry_router
 from cloud_private_api.templates.routes import router as templates_router
 from cloud_private_api.users.routes import router as users_router
@@ -95,6 +97,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     passkeys_router,
     fido2_router,
     metadata_router,
+    device_bindings_router,
+    signed_tokens_router,
 )
 
 

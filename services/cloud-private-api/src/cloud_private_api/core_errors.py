@@ -15,6 +15,8 @@ from cloud_private_api.errors import (
     ListsExclusive,
     MetadataNotLoaded,
     NotFound,
+    OidcClientExists,
+    OidcClientNotFound,
     OperationNotFound,
     OperationStateChangeRefused,
     OtpInvalid,
@@ -23,6 +25,8 @@ from cloud_private_api.errors import (
     RegistrationNotFound,
     RegistrationRefused,
     SignatureInvalid,
+    SigningKeyNotFound,
+    SigningKeyStateInvalid,
     TokenInvalid,
     TooManyRequests,
     UpstreamFailed,
@@ -73,6 +77,11 @@ class CoreCode:
     ACTIVATION_REFUSED = "ERR0040"
     APPLICATION_EXISTS = "ERR0043"
     TOKEN_IN_FUTURE = "ERR0044"  # noqa: S105 - an error code
+    SIGNING_KEY_NOT_FOUND = "ERR_JWT_KEY_NOT_FOUND"
+    SIGNING_KEY_STATE = "ERR_JWT_KEY_STATE"
+    SIGNING_KEY_INVALID = "ERR_JWT_KEY_INVALID"
+    OIDC_CLIENT_NOT_FOUND = "ERR_OIDC_CLIENT_NOT_FOUND"
+    OIDC_CLIENT_EXISTS = "ERR_OIDC_CLIENT_EXISTS"
     TELEMETRY = "ERROR_TELEMETRY"
     MDS_INVALID = "MDS_INVALID"
     MDS_ROLLBACK = "MDS_ROLLBACK"
@@ -96,6 +105,10 @@ def _bad_callback_url() -> CloudError:
     # Forms were judged before the core was asked: what it refuses is where the URL leads.
     hint = "must lead to an address that the core may call (CORE_EGRESS_ALLOWED_NETWORKS)"
     return InvalidRequest(Violation("callbackUrl", hint))
+
+
+def _bad_key() -> CloudError:
+    return InvalidRequest(Violation("jwk", "must be a private RSA key of 2048 bits or more, exponent 65537"))
 
 
 _INVALID: Mapping[Area, Make] = {
@@ -144,6 +157,11 @@ _TABLE: Mapping[str, Mapping[Area, Make]] = {
     CoreCode.APPLICATION_EXISTS: _DUPLICATE,
     CoreCode.ACTIVATION_REFUSED: {Area.REGISTRATIONS: InvalidRequest},
     CoreCode.TOO_MANY: dict.fromkeys((Area.OPERATIONS, Area.FIDO2), lambda: TooManyRequests(retry_after=60)),
+    CoreCode.SIGNING_KEY_NOT_FOUND: {Area.ADMIN: SigningKeyNotFound},
+    CoreCode.SIGNING_KEY_STATE: {Area.ADMIN: SigningKeyStateInvalid},
+    CoreCode.SIGNING_KEY_INVALID: {Area.ADMIN: _bad_key},
+    CoreCode.OIDC_CLIENT_NOT_FOUND: {Area.ADMIN: OidcClientNotFound},
+    CoreCode.OIDC_CLIENT_EXISTS: {Area.ADMIN: OidcClientExists},
     CoreCode.TELEMETRY: {Area.ADMIN: InvalidRequest},
     CoreCode.LISTS_EXCLUSIVE: {Area.PASSKEYS: ListsExclusive},
     CoreCode.ATTESTATION_LOCKED: {Area.PASSKEYS: AttestationLocked},

@@ -142,6 +142,38 @@ class TokenInvalid(CloudError):
     message = "Token header is invalid"
 
 
+class SigningKeyNotFound(CloudError):
+    """Unknown in this application."""
+
+    code = "SIGNING_KEY_NOT_FOUND"
+    message = "Signing key was not found"
+    http_status = 404
+
+
+class SigningKeyStateInvalid(CloudError):
+    """The key's state does not allow the change, or the key is there already."""
+
+    code = "SIGNING_KEY_STATE_INVALID"
+    message = "Signing key state does not allow this change"
+    http_status = 409
+
+
+class OidcClientNotFound(CloudError):
+    """Unknown in this application."""
+
+    code = "OIDC_CLIENT_NOT_FOUND"
+    message = "Client was not found"
+    http_status = 404
+
+
+class OidcClientExists(CloudError):
+    """The id is taken, by a client or as a resource."""
+
+    code = "OIDC_CLIENT_EXISTS"
+    message = "Client id is already in use"
+    http_status = 409
+
+
 class AuditRefused(CloudError):
     """The audit query has unusable dates or no user."""
 

@@ -1,0 +1,1 @@
+"""Administration of the clients and keys of signed tokens."""
