@@ -23,6 +23,7 @@ AREAS = (
     "/rest/v3/signature/",
     "/rest/v3/token/",
     "/rest/v3/operation/",
+    "/fido2/",
     "/dmz/v1/signed/",
     "/dmz/v1/sealed/",
     "/dmz/v1/token/",

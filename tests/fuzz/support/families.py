@@ -69,10 +69,21 @@ ENROLLMENT = Family(
 """spec/enrollment-api.md §5.2-5.4, §10.7, §10.8, D18."""
 
 _NEVER_THROWN = {0, 1, 2, 16, 35, 42}
+_IMPACT = frozenset(
+    {
+        *("credentialsTotal", "credentialsBlocked", "byReason", "usersAffected", "usersLockedOut"),
+        *("sampleUserIds", "unknownType", "unattestedAaguids", "effective", "warnings", "confirmation"),
+        "warning",
+    }
+)
+"""What a refused change of a passkey policy tells (spec/device-trust.md §4.13)."""
+
 CORE = Family(
     codes={
         400: frozenset(f"ERR{number:04}" for number in range(46) if number not in _NEVER_THROWN)
-        | {"ERR_RECOVERY", "ERROR_TELEMETRY", "ERROR_HTTP_REQUEST", "ERROR_PROVIDER"},
+        | {"ERR_RECOVERY", "ERROR_TELEMETRY", "ERROR_HTTP_REQUEST", "ERROR_PROVIDER"}
+        | {"ERROR_FIDO2_AUTH", "ERROR_FIDO2_REQUEST", "MDS_NOT_LOADED", "PASSKEY_POLICY_CHANGED"}
+        | {"PASSKEY_LISTS_EXCLUSIVE", "PASSKEY_ATTESTATION_LOCKED", "PASSKEY_POLICY_IMPACT"},
         401: frozenset({"ERR_AUTHENTICATION"}),
         404: frozenset({"ERROR_NOT_FOUND"}),
         405: frozenset({"ERROR_METHOD_NOT_ALLOWED"}),
@@ -83,7 +94,7 @@ CORE = Family(
         429: frozenset({"ERROR_TOO_MANY_REQUESTS"}),
         501: frozenset({"ERROR_NOT_IMPLEMENTED"}),
     },
-    members=frozenset({"localizedMessage", "currentRecoveryPukIndex", "missingParameters"}),
+    members=_IMPACT | {"localizedMessage", "currentRecoveryPukIndex", "missingParameters", "reason"},
     challenge=True,
 )
 """spec/core-api.md §1.2, §28, without the codes that only say "unknown error"; ``ERROR_PROVIDER`` is the
@@ -107,6 +118,10 @@ CLOUD = Family(
                 "ERROR_PUSH_MESSAGE",
                 "ERROR_INBOX",
                 "ERROR_INBOX_NOT_FOUND",
+                "ERROR_FIDO2",
+                "ERROR_HTTP_REQUEST",
+                "PASSKEY_LISTS_EXCLUSIVE",
+                "PASSKEY_ATTESTATION_LOCKED",
             }
         ),
         401: frozenset({"HTTP_401"}),
@@ -114,13 +129,15 @@ CLOUD = Family(
         404: frozenset({"ERROR_NOT_FOUND"}),
         405: frozenset({"HTTP_405"}),
         406: frozenset({"HTTP_406"}),
+        409: frozenset({"MDS_NOT_LOADED", "PASSKEY_POLICY_IMPACT"}),
+        412: frozenset({"HTTP_412"}),
         413: frozenset({"ERROR_REQUEST"}),
         414: frozenset({"ERROR_REQUEST"}),
         431: frozenset({"ERROR_REQUEST"}),
         415: frozenset({"HTTP_415"}),
         501: frozenset({"HTTP_501"}),
     },
-    members=frozenset({"violations"}),
+    members=_IMPACT | {"violations", "reason"},
     challenge=True,
 )
 """spec/cloud-api.md §1.2, §1.5, §1.6."""
