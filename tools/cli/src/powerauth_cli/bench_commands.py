@@ -16,6 +16,7 @@ from powerauth_cli.bench.campaigns import measure_campaigns
 from powerauth_cli.bench.cryptography import activation_ms
 from powerauth_cli.bench.goals import measure_goals
 from powerauth_cli.bench.operations import CreateLoad, ListLoad, OperationLoad
+from powerauth_cli.bench.passkeys import PasskeyLoad
 from powerauth_cli.bench.pushing import measure_push
 from powerauth_cli.bench.report import show
 from powerauth_cli.bench.ringing import measure_ringing
@@ -105,6 +106,23 @@ def token(
 ) -> None:
     """Token validation at the core, in turn with signature verification."""
     loads: dict[str, run.LoadFactory] = {"token": TokenLoad, "verify": VerifyLoad}
+    plan = Plan(clients, seconds, rounds, None, activations, paced=paced, workers=workers)
+    measured = _finish(run.measure(Console(stderr=as_json), plan, loads))
+    _show(measured, _to_verify(measured, plan, loads), as_json=as_json)
+
+
+@app.command()
+def passkey(
+    clients: Clients = 32,
+    seconds: Seconds = 5,
+    rounds: Rounds = 2,
+    paced: Paced = False,
+    activations: Activations = 0,
+    workers: Workers = 1,
+    as_json: Json = False,
+) -> None:
+    """Approval of operations by passkeys at the core, in turn with signature verification."""
+    loads: dict[str, run.LoadFactory] = {"passkey": PasskeyLoad, "verify": VerifyLoad}
     plan = Plan(clients, seconds, rounds, None, activations, paced=paced, workers=workers)
     measured = _finish(run.measure(Console(stderr=as_json), plan, loads))
     _show(measured, _to_verify(measured, plan, loads), as_json=as_json)

@@ -34,6 +34,7 @@ from powerauth_core.passkey_records.stored import Passkey, passkey
 from powerauth_core.passkeys import client_data
 from powerauth_core.passkeys.authenticator_data import Flags
 from powerauth_core.passkeys.ceremony import AssertionAnswer
+from powerauth_core.passkeys.client_data import ClientData
 from powerauth_core.passkeys.refusals import CeremonyFailed, CeremonyReason
 from powerauth_protocol.common.encoding import b64encode
 from servicekit import clock
@@ -127,13 +128,7 @@ def parts_of(client_data_json: bytes) -> tuple[str, str]:
     :raises Malformed: the client data can not be read
     :raises CeremonyFailed: CHALLENGE: it is none of an operation
     """
-    try:
-        operation_id, mark, data = client_data.parse(client_data_json).challenge.decode().partition("&")
-    except UnicodeDecodeError:
-        mark = ""
-    if not mark:
-        raise CeremonyFailed(CeremonyReason.CHALLENGE)
-    return operation_id, data
+    return _parts(client_data.parse(client_data_json))
 
 
 async def verify_answer(
@@ -148,8 +143,16 @@ async def verify_answer(
 
     :param challenge: that was expected, if the caller says so
     """
-    operation_id, data = parts_of(answer.client_data_json)
-    asked = SignIn(party=party, answer=answer, operation_id=operation_id, data=data, challenge=challenge)
+    collected = client_data.parse(answer.client_data_json)
+    operation_id, data = _parts(collected)
+    asked = SignIn(
+        party=party,
+        answer=answer,
+        operation_id=operation_id,
+        data=data,
+        challenge=challenge,
+        collected=collected,
+    )
     return await verify(ports, asked, application_id=application_id)
 
 
@@ -178,6 +181,16 @@ async def verify(
     if decision.refusal is not None:
         raise decision.refusal
     return _approved(decision)
+
+
+def _parts(collected: ClientData) -> tuple[str, str]:
+    try:
+        operation_id, mark, data = collected.challenge.decode().partition("&")
+    except UnicodeDecodeError:
+        raise CeremonyFailed(CeremonyReason.CHALLENGE) from None
+    if not mark:
+        raise CeremonyFailed(CeremonyReason.CHALLENGE)
+    return operation_id, data
 
 
 async def _context(ports: Ports, application_id: str) -> Context:

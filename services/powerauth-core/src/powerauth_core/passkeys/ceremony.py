@@ -144,16 +144,18 @@ def assertion(
     expected: Expected,
     credential: StoredCredential | None,
     operation_data: bytes = b"",
+    collected: client_data.ClientData | None = None,
 ) -> Asserted:
     """Check a sign-in, the signature before anything that would tell or change what is stored.
 
     :param credential: None: there is none of that id, which takes as long as a wrong signature
+    :param collected: the answer's client data, if somebody has read them before
     :param operation_data: what the special model signs too (spec/device-trust.md §4.4); empty for all others
     :raises Malformed: it can not be read
     :raises CeremonyFailed: a check failed; which one is for the audit only
     """
     data = authenticator_data.parse(answer.authenticator_data)
-    collected = _collected(answer, "webauthn.get", expected)
+    collected = _collected(answer, "webauthn.get", expected, collected)
     _check_data(data, expected)
     key = credential.key if credential is not None else _NOBODYS_KEY
     signed = key.verify(answer.authenticator_data + collected.hash + operation_data, answer.signature)
@@ -184,11 +186,14 @@ def counter_holds(stored: int, received: int) -> bool:
 
 
 def _collected(
-    answer: RegistrationAnswer | AssertionAnswer, type_: str, expected: Expected
+    answer: RegistrationAnswer | AssertionAnswer,
+    type_: str,
+    expected: Expected,
+    read: client_data.ClientData | None = None,
 ) -> client_data.ClientData:
     if answer.type != PUBLIC_KEY:
         raise CeremonyFailed(CeremonyReason.CREDENTIAL_TYPE)
-    collected = client_data.parse(answer.client_data_json)
+    collected = read or client_data.parse(answer.client_data_json)
     collected.check(type_, expected.challenge, expected.origins, expected.top_origins)
     return collected
 

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fido2 import cbor as plain_cbor
@@ -25,15 +28,21 @@ ES256: Final = -7
 EDDSA: Final = -8
 RS256: Final = -257
 
+_SHA256: Final = hashes.SHA256()
+_ECDSA: Final = ec.ECDSA(_SHA256)
 _STORED_COSE = "cose:"
 _RSA_BITS = range(2048, 4097)
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialKey:
-    """A key that passed the checks of its algorithm."""
+    """A key that passed the checks of its algorithm.
+
+    :ivar public: the same, made for computing
+    """
 
     cose: CoseKey
+    public: PublicKeyTypes = field(compare=False, repr=False)
 
     @property
     def algorithm(self) -> int:
@@ -43,7 +52,7 @@ class CredentialKey:
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the signature is this key's; False too if it is none at all."""
         try:
-            self.cose.verify(message, signature)
+            _VERIFY[self.algorithm](self.public, signature, message)
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -65,14 +74,15 @@ def parse(members: Mapping[Any, Any], algorithms: frozenset[int]) -> CredentialK
     if not isinstance(algorithm, int) or algorithm not in algorithms or algorithm not in _CHECKS:
         raise CeremonyFailed(CeremonyReason.ALGORITHM)
     try:
-        _CHECKS[algorithm](members)
+        public = _CHECKS[algorithm](members)
     except (ValueError, TypeError):
         raise CeremonyFailed(CeremonyReason.KEY) from None
-    return CredentialKey(CoseKey.for_alg(algorithm)(members))
+    return CredentialKey(CoseKey.for_alg(algorithm)(members), public)
 
 
+@lru_cache(maxsize=10_000)
 def from_stored(text: str) -> CredentialKey:
-    """Read what `CredentialKey.stored` wrote.
+    """Read what `CredentialKey.stored` wrote; those used last are remembered, since a text is always one key.
 
     :raises Malformed: it is something else
     :raises CeremonyFailed: it holds no key
@@ -93,7 +103,7 @@ def _of_point(point: bytes) -> CredentialKey:
 
 def same_key(credential: CredentialKey, certified: PublicKeyTypes) -> bool:
     """Whether a certificate is about this credential's key."""
-    return _spki(_as_key(credential.cose)) == _spki(certified)
+    return _spki(credential.public) == _spki(certified)
 
 
 def is_p256(key: PublicKeyTypes) -> bool:
@@ -103,10 +113,6 @@ def is_p256(key: PublicKeyTypes) -> bool:
 
 def _spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _as_key(cose: Mapping[Any, Any]) -> PublicKeyTypes:
-    return _CHECKS[cose[3]](cose)
 
 
 def _es256(members: Mapping[Any, Any]) -> PublicKeyTypes:
@@ -142,3 +148,9 @@ _CHECKS: Final[Mapping[int, Callable[[Mapping[Any, Any]], PublicKeyTypes]]] = {
     EDDSA: _eddsa,
     RS256: _rs256,
 }
+_VERIFY: Final[Mapping[int, Callable[[Any, bytes, bytes], None]]] = {
+    ES256: lambda key, signature, message: key.verify(signature, message, _ECDSA),
+    EDDSA: lambda key, signature, message: key.verify(signature, message),
+    RS256: lambda key, signature, message: key.verify(signature, message, PKCS1v15(), _SHA256),
+}
+"""What raises `InvalidSignature` unless a signature is of a key, by algorithm."""

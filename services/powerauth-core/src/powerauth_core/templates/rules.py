@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from powerauth_contracts.enums import SignatureType
@@ -40,6 +41,7 @@ class UserLimits:
 _PLACEHOLDER = re.compile(r"\$\{[^}]*(?:\}|\Z)")
 
 
+@lru_cache(maxsize=1_000)
 def signature_types(column: str) -> tuple[SignatureType, ...]:
     """The types of a ``signature_type`` column: comma-joined, lower case."""
     return tuple([SignatureType(part.strip().upper()) for part in column.split(",")])

@@ -46,7 +46,7 @@ class ActivateLoad:
         await self._bank.open(self._clients_wanted)
         await self._phones.open(self._clients_wanted)
 
-    def stock_up(self, seconds: float) -> None:
+    async def stock_up(self, seconds: float) -> None:
         """Make as many phones as a round of this length can activate at most."""
         while len(self._stock) < seconds * _MOST_PER_SECOND:
             self._stock.append(NewPhone(self._app))

@@ -98,6 +98,7 @@ GOALS: Mapping[tuple[str, ...], Sequence[Goal]] = {
     ),
     ("status", "--paced"): (_rate("bank", 2950), _rate("phone", 2950), _tail("bank"), _tail("phone")),
     ("list", "--paced"): (at_least("list, of verify", "ratio_to_verify", 0.5), _tail("list")),
+    ("passkey",): (at_least("approval by a passkey, of verify", "ratio_to_verify", 0.5),),
     ("cloud", "--paced"): (
         *(at_most(f"{work} through cloud, CPU to directly", f"cpu_ratio_{work}", 1.6) for work in _CLOUD),
         _tail("read directly"),

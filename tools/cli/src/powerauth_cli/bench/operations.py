@@ -129,12 +129,12 @@ async def ensure_template(core: CoreApi) -> None:
         await core.call("operation/text/update", **_TEXTS)
 
 
-def create_body(user_id: str) -> bytes:
+def create_body(user_id: str, template_name: str = "bench-payment") -> bytes:
     """The body of an ``operation/create`` call."""
     request = {
         "userId": user_id,
         "applications": [APPLICATION],
-        "templateName": TEMPLATE["templateName"],
+        "templateName": template_name,
         "parameters": {"amount": "100.00", "currency": "CZK"},
     }
     return json.dumps({"requestObject": request}, separators=(",", ":")).encode()

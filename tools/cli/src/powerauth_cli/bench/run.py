@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -42,7 +42,7 @@ class Load(Protocol):
 class StockedLoad(Load, Protocol):
     """A load that makes its requests beforehand."""
 
-    def stock_up(self, seconds: float) -> None:
+    async def stock_up(self, seconds: float) -> None:
         """Make what a round of this length needs."""
 
     def put_back(self) -> None:
@@ -89,13 +89,13 @@ class Measured:
     database: float = 0.0
 
 
-@contextlib.contextmanager
-def _stocked(load: Load, seconds: float) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _stocked(load: Load, seconds: float) -> AsyncIterator[None]:
     """A load with what a round of this length needs, which is forgotten afterwards."""
     if not isinstance(load, StockedLoad):
         yield
         return
-    load.stock_up(seconds)
+    await load.stock_up(seconds)
     try:
         yield
     finally:
@@ -133,7 +133,7 @@ class Measurement:
     async def round(self, load: Load, title: str) -> LoadResult:
         """One round of a load, with the CPU time of the services."""
         seconds = self.plan.seconds
-        with _stocked(load, seconds):
+        async with _stocked(load, seconds):
             before = self.target.cpu()
             result = await run_load(self.plan.clients, seconds, load.one, title)
             return replace(result, cpu=self.target.cpu() - before)
@@ -151,7 +151,7 @@ class Measurement:
 
     async def _paced(self, load: Load, title: str, full: float) -> LoadResult:
         seconds = self.plan.seconds * self.plan.rounds
-        with _stocked(load, seconds):
+        async with _stocked(load, seconds):
             return await run_paced(self.plan.clients, seconds, _BUSY * full, load.one, at_busy(title))
 
     @contextlib.asynccontextmanager

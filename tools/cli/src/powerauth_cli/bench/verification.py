@@ -29,7 +29,7 @@ class SignedStock:
         self._make = make
         self._signed: list[deque[tuple[bytes, bytes]]] = [deque() for _ in devices]
 
-    def stock_up(self, seconds: float) -> None:
+    async def stock_up(self, seconds: float) -> None:
         """Sign what a round of this length can use up at most."""
         each = int(seconds * _MOST_PER_SECOND / len(self._devices))
         for device, signed in zip(self._devices, self._signed, strict=True):
