@@ -49,7 +49,8 @@ async def test_the_original_schema_is_what_is_expected(examine: Examine) -> None
     assert outcome.text.splitlines() == [
         "notice: the schema is that of release 1.9",
         "notice: 1 activations are of protocol version 2: they can be listed, blocked and removed only",
-        "notice: 1 activations are of FIDO2: they can be listed, blocked and removed only",
+        "notice: 1 activations are passkeys: they work on; which are synchronised is known from their next"
+        " sign-in",
         "The database can be adopted.",
     ]
 

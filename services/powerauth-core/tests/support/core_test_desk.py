@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from core_test_api import Api, TestApplication
 from core_test_passkeys import ORIGIN, RP_ID
 from sqlalchemy import select
@@ -17,7 +19,7 @@ from powerauth_core.container import Core
 from powerauth_core.passkey_policies import service as policies
 from powerauth_core.passkey_policies.rules import StoredPolicy
 from powerauth_core.passkeys import policy as policy_reader
-from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.encoding import b64encode
 from powerauth_sdk.authenticator import AssertionResponse, Authenticator, RegistrationResponse
 
 USER = "anna"
@@ -88,7 +90,7 @@ class Desk:
         response = spoil(authenticator.register(rp_id, origin, text.encode(), **members))
         return await self.send_registration(response, **change)
 
-    async def send_registration(self, response: RegistrationResponse, **change: Any) -> Answer:
+    async def send_registration(self, response: RegistrationResponse, /, **change: Any) -> Answer:
         parameters = {
             "credentialId": b64encode(response.credential_id),
             "type": "public-key",
@@ -145,7 +147,7 @@ class Desk:
         response = spoil(authenticator.sign_in(rp_id, origin, text.encode(), **members))
         return await self.send_assertion(response, **change)
 
-    async def send_assertion(self, response: AssertionResponse, **change: Any) -> Answer:
+    async def send_assertion(self, response: AssertionResponse, /, **change: Any) -> Answer:
         request = {
             "credentialId": b64encode(response.credential_id),
             "type": "public-key",
@@ -192,6 +194,8 @@ def with_id(response: AssertionResponse, credential_id: bytes) -> AssertionRespo
     return replace(response, credential_id=credential_id)
 
 
-def bytes_of(text: str) -> bytes:
-    """Base64, decoded."""
-    return b64decode(text)
+def made_with_id(authenticator: Authenticator, credential_id: bytes, challenge: str) -> RegistrationResponse:
+    """A registration of a credential id of the authenticator's choice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "token_bytes", lambda _size: credential_id)
+        return authenticator.register(RP_ID, ORIGIN, challenge.encode())

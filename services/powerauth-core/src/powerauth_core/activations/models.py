@@ -21,6 +21,9 @@ from servicekit.row_macs import BoundRow
 BLOCKED_AS_UNSOUND = "RECORD_CHANGED"
 """Blocked reason of an activation whose row somebody else has written (D32)."""
 
+OTHER_KEY = "cose:"
+"""Beginning of a passkey's key that is none of the curve P-256."""
+
 BOUND_COLUMNS = (
     "activation_id",
     "user_id",

@@ -8,6 +8,7 @@ from powerauth_core.activations import reads, repository
 from powerauth_core.activations.expiry import expire_if_overdue, overdue
 from powerauth_core.activations.initialisation import sign_code
 from powerauth_core.activations.keys import ActivationKeyCache
+from powerauth_core.activations.models import OTHER_KEY
 from powerauth_core.activations.ports import ReadingPorts
 from powerauth_core.activations.reads import ApplicationIds
 from powerauth_core.activations.rules import CREATED
@@ -151,6 +152,9 @@ def _random_status(challenge: bytes | None) -> SealedStatus:
 
 
 def _device_key(activation: ActivationRow) -> str | None:
-    """The stored device key, once keys were exchanged and as long as it is known to be the device's."""
+    """The stored device key, once keys were exchanged and as long as it is known to be the device's; None too
+    for a passkey's key that no secret can be agreed with (device-trust §4.3).
+    """
     exchanged = activation.activation_status is not CREATED and activation.sound
-    return activation.device_public_key_base64 if exchanged else None
+    key = activation.device_public_key_base64
+    return key if exchanged and key is not None and not key.startswith(OTHER_KEY) else None

@@ -208,7 +208,8 @@ def _tell_circumstances(connection: Connection, report: Report) -> None:
     fido2 = repository.count_activations(connection, "protocol = 'fido2'")
     if fido2:
         report.notices.append(
-            f"{fido2} activations are of FIDO2: they can be listed, blocked and removed only"
+            f"{fido2} activations are passkeys: they work on; which are synchronised is known from their next"
+            " sign-in"
         )
     others = repository.other_sessions(connection)
     if others:

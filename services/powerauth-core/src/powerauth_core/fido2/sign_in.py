@@ -26,6 +26,7 @@ from powerauth_core.passkey_records.stored import Passkey
 from powerauth_core.passkeys import ceremony, evaluation, keys
 from powerauth_core.passkeys.authenticator_data import Flags
 from powerauth_core.passkeys.ceremony import Asserted, AssertionAnswer, CounterRule, StoredCredential
+from powerauth_core.passkeys.client_data import ClientData
 from powerauth_core.passkeys.evaluation import Facts
 from powerauth_core.passkeys.refusals import CeremonyFailed, CeremonyReason, PasskeyRefused, PolicyRefused
 from powerauth_core.settings import CoreSettings
@@ -53,6 +54,7 @@ class SignIn:
     """An answer to the challenge of an operation, and for whom it is.
 
     :ivar operation_id: out of the challenge, `data` likewise
+    :ivar collected: client data of the answer, if they have been read
     :ivar challenge: that it has to answer; None: any of a known operation
     :ivar counts_failures: whether failures are stored with the passkey: not where anybody can cause them
     """
@@ -63,6 +65,7 @@ class SignIn:
     data: str
     challenge: bytes | None = None
     counts_failures: bool = True
+    collected: ClientData | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ def _asserted(asked: SignIn, passkey: Passkey | None, context: Context) -> Asser
     model = None if passkey is None else context.models.get(str(passkey.extras.aaguid))
     signed = asked.data.encode() if model is not None and model.signs_operation else b""
     expected = context.rules.expected(asked.party, asked.challenge)
-    return ceremony.assertion(asked.answer, expected, _credential(passkey), signed)
+    return ceremony.assertion(asked.answer, expected, _credential(passkey), signed, asked.collected)
 
 
 def _credential(passkey: Passkey | None) -> StoredCredential | None:
@@ -238,7 +241,7 @@ def _approve(decision: Decision, asked: SignIn, operation: StoredOperation, cont
         "activationId": passkey.activation_id,
         "applicationId": passkey.application_id,
         "credentialId": passkey.credential_id,
-        "authFactor": decision.signature_type,
+        "authFactor": decision.signature_type.lower(),
         "origin": asserted.client_data.origin,
         "topOrigin": asserted.client_data.top_origin,
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from powerauth_contracts.rest import fido2 as contract
+from powerauth_core.activations.models import OTHER_KEY
 from powerauth_core.fido2.authenticators import Model
 from powerauth_core.fido2.ports import Ports
 from powerauth_protocol.common.encoding import b64decode, b64encode, b64url_decode
@@ -93,7 +94,6 @@ def _credential(passkey: Passkey, model: Model | None, data: str) -> contract.Cr
 
 
 def _public_key(stored: str) -> str:
-    return b64encode(b64url_decode(stored[len(_COSE) :])) if stored.startswith(_COSE) else stored
-
-
-_COSE = "cose:"
+    if not stored.startswith(OTHER_KEY):
+        return stored
+    return b64encode(b64url_decode(stored.removeprefix(OTHER_KEY)))
