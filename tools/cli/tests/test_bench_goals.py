@@ -21,6 +21,7 @@ from powerauth_cli.bench.run import Crews, Measured, Plan
 LOADS = {
     "verify": ("verify",),
     "token": ("token", "verify"),
+    "passkey": ("passkey", "verify"),
     "operation": ("create and approve", "create"),
     "activate": ("activate",),
     "status": ("bank", "phone"),
