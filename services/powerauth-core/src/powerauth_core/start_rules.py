@@ -98,8 +98,32 @@ DOOR_RULES: tuple[Rule, ...] = (
     ),
 )
 
+METADATA_RULES: tuple[Rule, ...] = (
+    Rule(
+        "mds_file",
+        lambda settings: settings.mds_source == "FILE" and settings.mds_file is None,
+        "CORE_MDS_SOURCE is FILE, and there is none",
+        "/etc/powerauth/blob.jwt",
+        Weight.ALWAYS,
+    ),
+    Rule(
+        "mds_url",
+        partial(_is_unprotected, "mds_url"),
+        "whoever stands in between can withhold newer metadata, and with it revocations",
+        "https://mds3.fidoalliance.org/",
+    ),
+    Rule(
+        "mds_trust_anchors",
+        lambda settings: settings.mds_trust_anchors is not None,
+        "whoever has a certificate under these roots says which authenticators are genuine",
+        "",
+        Weight.NEVER,
+    ),
+)
+
 RULES: tuple[Rule, ...] = (
     *DOOR_RULES,
+    *METADATA_RULES,
     Rule(
         "master_encryption_key",
         lambda settings: settings.master_key is None,

