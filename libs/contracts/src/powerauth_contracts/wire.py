@@ -294,7 +294,9 @@ def _check_plain(schema: Any, name: str) -> None:
         if schema.get("type") in _NOT_PLAIN:
             raise TypeError(f"{name}: only texts, whole numbers and booleans are taken as they stand")
         for key, part in schema.items():
-            if key not in NOT_SCHEMAS:
+            if key == "fields":  # by name, and a member may have any name
+                _check_plain(list(part.values()) if isinstance(part, dict) else part, name)
+            elif key not in NOT_SCHEMAS:
                 _check_plain(part, name)
 
 
