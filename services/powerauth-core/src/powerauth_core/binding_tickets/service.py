@@ -65,7 +65,7 @@ async def create(
         if application is None or (scope is not None and application_id not in scope):
             raise InvalidApplication
         row = BindingTicket(
-            hash=_hash(ticket),
+            hash=hash_of(ticket),
             application_id=application.application_rid,
             user_id=user_id,
             expires_at=clock.now() + life,
@@ -82,7 +82,7 @@ async def create(
 async def revoke(ports: Ports, ticket: str, scope: Sequence[str] | None) -> None:
     """``device/ticket/revoke``: a ticket that is not there, over or used stays so."""
     async with ports.database.transaction() as session:
-        row = await repository.find(session, _hash(ticket), lock=True)
+        row = await repository.find(session, hash_of(ticket), lock=True)
         if row is None or not _is_usable(row):
             return
         application = await ports.application_cache.by_rid(session, row.application_id)
@@ -98,7 +98,7 @@ async def find(ports: Ports, session: AsyncSession, ticket: str) -> Vouched:
 
     :raises TicketInvalid: unknown, over or used
     """
-    return await _vouched(ports, session, await repository.find(session, _hash(ticket)))
+    return await _vouched(ports, session, await repository.find(session, hash_of(ticket)))
 
 
 async def redeem(ports: Ports, session: AsyncSession, ticket: str) -> Vouched:
@@ -106,7 +106,12 @@ async def redeem(ports: Ports, session: AsyncSession, ticket: str) -> Vouched:
 
     :raises TicketInvalid: unknown, over or used
     """
-    row = await repository.find(session, _hash(ticket), lock=True)
+    return await redeem_hashed(ports, session, hash_of(ticket))
+
+
+async def redeem_hashed(ports: Ports, session: AsyncSession, hashed: str) -> Vouched:
+    """The same for who kept its hash alone."""
+    row = await repository.find(session, hashed, lock=True)
     vouched = await _vouched(ports, session, row)
     assert row is not None
     _use(row)
@@ -139,5 +144,6 @@ def _use(row: BindingTicket) -> None:
     row.used, row.used_at = 1, clock.now()
 
 
-def _hash(ticket: str) -> str:
+def hash_of(ticket: str) -> str:
+    """What is kept of a ticket: hex of its SHA-256."""
     return hashlib.sha256(ticket.encode()).hexdigest()

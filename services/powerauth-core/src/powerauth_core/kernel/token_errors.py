@@ -42,7 +42,7 @@ class AccessTokenInvalid(CoreError):
     message = "Access token is invalid."
 
     def __init__(self, *, max_age: int | None = None) -> None:
-        super().__init__()
+        super().__init__(extra=None if max_age is None else {"maxAge": max_age})
         self.max_age = max_age
 
 
