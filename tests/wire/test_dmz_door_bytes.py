@@ -11,7 +11,7 @@ import pytest
 
 from enrollment.core_client import CoreDoor
 from powerauth_contracts.dmz import table
-from powerauth_contracts.dmz.headers import ReceivedSignature
+from powerauth_contracts.dmz.headers import ReceivedSignature, members_of
 from powerauth_contracts.dmz.purposes import PK, P
 from powerauth_contracts.wire import JsonReader, ObjectRequest, response_reader
 from powerauth_core.kernel.call_routes import answer
@@ -60,6 +60,31 @@ def _of(method: Callable[..., Awaitable[object]], *arguments: Any, **members: ob
     return lambda door: method(door, *arguments, **members)
 
 
+def _passkeys(seen: dict[str, str]) -> dict[Any, dict[str, Any]]:
+    named = {"credentialId": B32, "type": "public-key", "authenticatorAttachment": "platform"}
+    made = {"clientDataJSON": B32, "attestationObject": B32, "transports": ["internal"]}
+    signed = {"clientDataJSON": B32, "authenticatorData": B32, "signature": B32, "userHandle": B16}
+    own = {"access_token": "a.b.c", **seen}
+    return {
+        table.PASSKEY_REGISTRATION_OPTIONS: {
+            "authorization": members_of(SIGNATURE),
+            "body": b64encode(BODY),
+            **own,
+        },
+        table.PASSKEY_REGISTRATION: {
+            "registrationId": "A" * 43,
+            "name": "é",
+            "credential": named | {"response": made},
+            **seen,
+        },
+        table.PASSKEY_ASSERTION_OPTIONS: {"applicationId": "app", "userId": "u", "timeout": 60, **own},
+        table.PASSKEY_ASSERTION: {"sessionId": "A" * 43, "credential": named | {"response": signed}, **seen},
+        table.PASSKEY_LIST: own,
+        table.PASSKEY_RENAME: {"activationId": ID, "name": "é", **own},
+        table.PASSKEY_REMOVE: {"activationId": ID, **own},
+    }
+
+
 def _asked() -> dict[Any, Ask]:
     layer1 = {
         "type": "CODE",
@@ -77,6 +102,7 @@ def _asked() -> dict[Any, Ask]:
         table.ACTIVATION_STATUS: {"activationId": ID, "challenge": B16},
         table.APPLICATION_PUBLIC: {"applicationKey": B16, "providerId": "idp"},
         table.TEXTS: {"operationType": "login", "etag": "e1"},
+        **_passkeys(seen),
     }
     tokens: dict[Any, dict[str, Any]] = {
         table.OPERATION_LIST: {},

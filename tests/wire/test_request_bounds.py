@@ -15,6 +15,7 @@ from enrollment.exchange.routes import router as exchange
 from enrollment.inbox.routes import router as inbox
 from enrollment.mobile_token.routes import router as mobile_token
 from enrollment.oidc.routes import router as oidc
+from enrollment.passkeys.routes import router as passkeys
 from enrollment.push.routes import router as push
 from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import standard_router
@@ -23,7 +24,7 @@ from powerauth_core.routing import ROUTERS as CORE_ROUTERS
 from powerauth_push.app import ROUTERS as PUSH_ROUTERS
 from servicekit.edge.fast import endpoints_of
 
-ENROLLMENT_ROUTERS = (exchange, inbox, mobile_token, oidc, push, spawn, standard_router("/pa/v3"))
+ENROLLMENT_ROUTERS = (exchange, inbox, mobile_token, oidc, passkeys, push, spawn, standard_router("/pa/v3"))
 ROUTERS = (*CORE_ROUTERS, *CLOUD_ROUTERS, *PUSH_ROUTERS, *ENROLLMENT_ROUTERS)
 _SKIPPED = frozenset({"serialization", "metadata", "json_schema_input_schema", "cls", "config"})
 _SIZED = frozenset({"list", "tuple", "set", "frozenset", "dict", "generator", "str", "bytes"})

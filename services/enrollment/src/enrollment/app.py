@@ -16,6 +16,7 @@ from enrollment.exchange.routes import router as exchange
 from enrollment.inbox.routes import router as inbox
 from enrollment.mobile_token.routes import router as mobile_token
 from enrollment.oidc.routes import router as oidc
+from enrollment.passkeys.routes import router as passkeys
 from enrollment.push.routes import router as push
 from enrollment.settings import EnrollmentSettings
 from enrollment.signed_tokens.routes import router as signed_tokens
@@ -101,6 +102,8 @@ def _routers(settings: EnrollmentSettings) -> list[APIRouter]:
         routers.append(push)
         if settings.inbox_enabled:
             routers.append(inbox)
+    if settings.passkeys_enabled:
+        routers.append(passkeys)
     if settings.activation_spawn_enabled:
         routers.append(spawn)
     if settings.test_endpoints:

@@ -16,6 +16,7 @@ from servicekit.errors import (
     ServiceError,
     envelope,
     fixed,
+    plain_service_error,
 )
 
 
@@ -229,6 +230,86 @@ class ActivationFlagMissing(ServiceError):
     code = "OPERATION_REQUIRES_ACTIVATION_FLAG"
 
 
+class AccessTokenInvalid(ServiceError):
+    """A bearer token is missing or not accepted (spec/device-trust.md §0.4).
+
+    :ivar challenge: value of ``WWW-Authenticate``
+    """
+
+    code = "ACCESS_TOKEN_INVALID"
+    http_status = 401
+    message = "Access token is invalid."
+
+    def __init__(self, max_age: int | None = None) -> None:
+        """:param max_age: it is good but for its age, of at most so many seconds"""
+        super().__init__()
+        self.challenge = 'Bearer error="invalid_token"'
+        if max_age is not None:
+            self.challenge = f'Bearer error="insufficient_user_authentication", max_age={max_age}'
+
+
+class TicketNotFound(ServiceError):
+    """A ticket of the bank is unknown, over or used: one answer (spec/device-trust.md §1.6)."""
+
+    code = "TICKET_NOT_FOUND"
+    http_status = 404
+    message = "Ticket was not found."
+
+
+class FeatureDisabled(ServiceError):
+    """The application does not have what is asked for (spec/device-trust.md §0.4)."""
+
+    code = "FEATURE_DISABLED"
+    http_status = 403
+    message = "The application does not use this feature."
+
+
+class PasskeySessionInvalid(ServiceError):
+    """No such ceremony: unknown, over, or answered before (spec/device-trust.md §4.9)."""
+
+    code = "PASSKEY_SESSION_INVALID"
+    message = "The session is not valid."
+
+
+class PasskeyFailed(ServiceError):
+    """A passkey proved nothing, whatever the reason (spec/device-trust.md §4.9)."""
+
+    code = "PASSKEY_FAILED"
+    http_status = 401
+    message = "Authentication failed."
+
+
+class PasskeyLocked(ServiceError):
+    """Too many failures; carries `lockedUntil` in ms (spec/device-trust.md §4.9)."""
+
+    code = "PASSKEY_LOCKED"
+    http_status = 403
+    message = "Too many failed attempts."
+
+
+class PasskeyNotFound(ServiceError):
+    """No such passkey of this user."""
+
+    code = "PASSKEY_NOT_FOUND"
+    http_status = 404
+    message = "The passkey was not found."
+
+
+class PasskeyDenied(ServiceError):
+    """The application's policy refuses the passkey; the code says which part of it
+    (spec/device-trust.md §4.8).
+    """
+
+    http_status = 403
+    message = "The passkey is not allowed."
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self.code = code
+        if code == "PASSKEY_MDS_UNAVAILABLE":
+            self.http_status = 503
+
+
 UNEXPECTED_CODE = "ERROR_GENERIC"
 UNEXPECTED_MESSAGE = "Unknown error occurred while processing request."
 
@@ -237,7 +318,15 @@ def _validation(_context: ErrorContext, _problems: Sequence[InputProblem]) -> Er
     return ErrorAnswer(400, envelope(InvalidRequest.code, InvalidRequest.message))
 
 
+def _service_error(context: ErrorContext, error: ServiceError) -> ErrorAnswer:
+    worded = plain_service_error(context, error)
+    if not isinstance(error, AccessTokenInvalid):
+        return worded
+    return ErrorAnswer(worded.status, worded.content, {"WWW-Authenticate": error.challenge})
+
+
 ENROLLMENT_ERRORS = ErrorFamily(
+    service_error=_service_error,
     validation=_validation,
     not_found=fixed(404, "ERROR_NOT_FOUND", "Resource not found."),
     method_not_allowed=fixed(405, UNEXPECTED_CODE, "Request method is not supported."),

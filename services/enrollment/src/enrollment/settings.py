@@ -62,6 +62,10 @@ class EnrollmentSettings(ServiceSettings, InternalCallSettings):
     activation_spawn_enabled: bool = False
     """Whether devices may ask for activation codes; where to is configured in the core."""
 
+    passkeys_enabled: bool = True
+    """Whether browsers may register and use passkeys; the applications that have any are those with a policy
+    in the core."""
+
     test_endpoints: bool = False
     """The exchange endpoints of compatibility tests (spec/enrollment-api.md §18); never in production."""
 

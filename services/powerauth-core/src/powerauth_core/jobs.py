@@ -8,12 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from powerauth_core.activations import expiry
+from powerauth_core.attempts import service as attempts
 from powerauth_core.audit import partitions, retention
 from powerauth_core.binding_tickets import service as binding_tickets
 from powerauth_core.fido_metadata import watching
 from powerauth_core.jwt import key_administration, sessions
 from powerauth_core.operations import limits
 from powerauth_core.operations import service as operations
+from powerauth_core.passkey_sessions import expiry as passkey_sessions
 from powerauth_core.replay import service as replay
 from powerauth_core.temporary_keys import service as temporary_keys
 from servicekit.jobs import Job, JobRunner
@@ -107,6 +109,8 @@ async def _revalidate_passkeys_when_due(core: Core) -> None:
 async def _expire_unique_values(core: Core) -> None:
     await replay.delete_expired(core.database)
     await limits.drop_idle(core.database)
+    await attempts.delete_old(core.database)
+    await passkey_sessions.delete_old(core.database)
 
 
 _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {

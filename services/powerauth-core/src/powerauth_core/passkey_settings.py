@@ -16,6 +16,9 @@ class PasskeySettings(ServiceSettings):
     """How long what is remembered of the table of authenticator models may be used."""
     passkey_dev_mode: bool = False
     """Let a passkey policy name ``http://localhost`` among its origins."""
+    passkey_requests_per_minute: int = Field(default=600, ge=0)
+    """Passkey ceremonies that the browsers of one network (IPv4 /24, IPv6 /56) may begin a minute, and as
+    many that they may answer; beyond it they get 429. 0: any number."""
     mds_source: Literal["OFF", "FILE", "UPLOAD", "HTTP"] = "OFF"
     """Where FIDO metadata comes from: nowhere; a file that is watched; the private API; the publisher, asked
     by a command of its own and never by a serving process."""

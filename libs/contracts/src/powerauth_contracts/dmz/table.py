@@ -37,6 +37,21 @@ from powerauth_contracts.dmz.models import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
+from powerauth_contracts.dmz.passkeys import (
+    PasskeyActionAnswer,
+    PasskeyAssertionAnswer,
+    PasskeyAssertionOptionsAnswer,
+    PasskeyAssertionOptionsRequest,
+    PasskeyAssertionRequest,
+    PasskeyListAnswer,
+    PasskeyListRequest,
+    PasskeyRegistrationAnswer,
+    PasskeyRegistrationOptionsAnswer,
+    PasskeyRegistrationOptionsRequest,
+    PasskeyRegistrationRequest,
+    PasskeyRemoveRequest,
+    PasskeyRenameRequest,
+)
 from powerauth_contracts.dmz.purposes import PB, PK, PKB, P, Purpose, SignatureTypes, purpose
 from powerauth_contracts.dmz.signed_tokens import (
     FormRequest,
@@ -252,6 +267,40 @@ JWT_DISCOVERY = Call(
     f"{DOOR}/jwt/discovery", PublishedRequest, PublishedAnswer, "Discovery document of an issuer."
 )
 JWKS = Call(f"{DOOR}/jwks", PublishedRequest, PublishedAnswer, "Public keys of signed tokens.")
+PASSKEY_REGISTRATION_OPTIONS = SignedCall(
+    f"{DOOR}/passkey/registration/options",
+    PasskeyRegistrationOptionsRequest,
+    PasskeyRegistrationOptionsAnswer,
+    "Begin to register a passkey, for whom a signature, an access token or a ticket names.",
+    purpose=purpose("/api/passkey/registration/options", PK, PB),
+)
+PASSKEY_REGISTRATION = Call(
+    f"{DOOR}/passkey/registration",
+    PasskeyRegistrationRequest,
+    PasskeyRegistrationAnswer,
+    "Register a passkey.",
+)
+PASSKEY_ASSERTION_OPTIONS = Call(
+    f"{DOOR}/passkey/assertion/options",
+    PasskeyAssertionOptionsRequest,
+    PasskeyAssertionOptionsAnswer,
+    "Begin to sign in, or to approve an operation, with a passkey.",
+)
+PASSKEY_ASSERTION = Call(
+    f"{DOOR}/passkey/assertion",
+    PasskeyAssertionRequest,
+    PasskeyAssertionAnswer,
+    "Sign in, or approve an operation, with a passkey.",
+)
+PASSKEY_LIST = Call(
+    f"{DOOR}/passkey/list", PasskeyListRequest, PasskeyListAnswer, "Passkeys of the access token's user."
+)
+PASSKEY_RENAME = Call(
+    f"{DOOR}/passkey/rename", PasskeyRenameRequest, PasskeyActionAnswer, "Rename one of them."
+)
+PASSKEY_REMOVE = Call(
+    f"{DOOR}/passkey/remove", PasskeyRemoveRequest, PasskeyActionAnswer, "Remove one of them."
+)
 
 EXCHANGE_ACTIVATION = Call(
     f"{DOOR}/sealed/exchange/activation", SealedRequest, SealedAnswer, "Echo an encrypted object."
@@ -303,6 +352,13 @@ CALLS: tuple[Call[Any, Any], ...] = (
     JWT_USER_INFO,
     JWT_DISCOVERY,
     JWKS,
+    PASSKEY_REGISTRATION_OPTIONS,
+    PASSKEY_REGISTRATION,
+    PASSKEY_ASSERTION_OPTIONS,
+    PASSKEY_ASSERTION,
+    PASSKEY_LIST,
+    PASSKEY_RENAME,
+    PASSKEY_REMOVE,
 )
 EXAMPLES: tuple[Call[Any, Any], ...] = (
     EXCHANGE_ACTIVATION,

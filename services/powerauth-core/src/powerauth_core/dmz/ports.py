@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from powerauth_core.activations.ports import WithActivationKeys, WithActivationWriter, WithChanges
-from powerauth_core.applications.ports import WithApplications
 from powerauth_core.envelopes.ports import WithEnvelopeSpending
-from powerauth_core.kernel.ports import (
-    WithCipher,
-    WithDatabase,
-    WithEgress,
-    WithHashes,
-    WithListeners,
-    WithRowMacs,
-    WithSettings,
-)
+from powerauth_core.kernel.ports import WithEgress
+from powerauth_core.passkey_sessions.ports import Ports as PasskeyPorts
 from powerauth_core.providers.ports import WithDiscovery
 from powerauth_core.temporary_keys.ports import WithTemporaryKeys
 from powerauth_core.tokens.ports import WithTokenValidator
@@ -23,17 +14,8 @@ from powerauth_core.verification.ports import WithVerifier
 
 
 class Ports(
-    WithDatabase,
-    WithSettings,
-    WithCipher,
-    WithRowMacs,
-    WithHashes,
+    PasskeyPorts,
     WithEgress,
-    WithListeners,
-    WithChanges,
-    WithApplications,
-    WithActivationKeys,
-    WithActivationWriter,
     WithDiscovery,
     WithVerifier,
     WithTokenValidator,

@@ -51,3 +51,15 @@ class PasskeyNotFound(CoreError):
 
     code = "ERR_PASSKEY_NOT_FOUND"
     message = "The passkey was not found."
+
+
+class PasskeyDenied(CoreError):
+    """The application's policy refuses a passkey; `reason` in the answer says what of it
+    (spec/device-trust.md §4.8).
+    """
+
+    code = "ERR_PASSKEY_POLICY"
+    message = "The passkey is not allowed."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(extra={"reason": reason})

@@ -1,0 +1,1 @@
+"""Passkeys for browsers (spec/device-trust.md §4.9)."""
