@@ -82,6 +82,13 @@ class Bank:
             cache = self.core.application_cache
             await policies.store(self.core.cipher, cache, session, row, stored)
 
+    async def sdk_config(self) -> str:
+        """What the application's app carries."""
+        found = await applications.application_detail(
+            self.core.database, self.core.cipher, self.application_id
+        )
+        return found.versions[0].sdk_config
+
     async def ticket(self, user_id: str) -> str:
         """The bank knows this user."""
         made = await tickets.create(

@@ -17,8 +17,10 @@ from core_test_tokens import EVERY_SCOPE, ISSUER, make_client, make_ticket
 
 from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64decode, b64encode, b64url_decode
+from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk.authenticator import Authenticator, Flags, corrupt
 from powerauth_sdk.authenticator.device import SYNCED
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 SCOPES = (*EVERY_SCOPE, "passkey:register", "passkey:manage")
@@ -62,6 +64,35 @@ async def test_a_passkey_is_registered_by_ticket_and_signs_in(core: Core, browse
         assert claims["webauthn"]["activationId"] == passkey["activationId"]
         handle = browser.authenticator.passkeys[0].user_handle
         assert claims["webauthn_username"] == str(uuid.UUID(bytes=handle)), "never the bank's id"
+
+
+@pytest.mark.parametrize(
+    ("kind", "signed", "authenticated"),
+    [
+        (SignatureType.POSSESSION_KNOWLEDGE, "same", True),
+        (SignatureType.POSSESSION_BIOMETRY, "same", True),
+        (SignatureType.POSSESSION, "same", False),
+        (SignatureType.POSSESSION_KNOWLEDGE, "other", False),
+    ],
+)
+async def test_a_phone_of_the_user_signs_for_a_passkey(
+    core: Core,
+    browser: Browser,
+    dmz: Api,
+    phone: Phone,
+    kind: SignatureType,
+    signed: str,
+    authenticated: bool,
+) -> None:
+    body = json.dumps({"requestObject": {"applicationId": browser.application_id}}).encode()
+    covered = body if signed == "same" else b"{}"
+    header = phone.sign(covered, uri_id="/api/passkey/registration/options", kind=kind).header
+    options = await dmz.ok("passkey/registration/options", authorization=header, body=b64encode(body))
+    assert options["authenticated"] is authenticated
+    if authenticated:
+        made = browser.registration(options, browser.make(options))
+        await dmz.ok("passkey/registration", **made)
+        assert (await browser.sign_in(userId="alice"))["operationStatus"] == "APPROVED"
 
 
 async def test_options_say_what_the_policy_wants(core: Core, browser: Browser) -> None:

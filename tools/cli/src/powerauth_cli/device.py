@@ -16,6 +16,7 @@ from rich.console import Console
 
 from powerauth_cli.device_file import STATE, State, open_store, run_phone
 from powerauth_cli.device_messages import inbox_app, register
+from powerauth_cli.device_passkeys import passkey_app
 from powerauth_contracts.enums import UNEXPECTED_OPERATION
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import ProtocolError
@@ -38,6 +39,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(operation_app, name="operation")
 app.add_typer(vault_app, name="vault")
 app.add_typer(inbox_app, name="inbox")
+app.add_typer(passkey_app, name="passkey")
 app.command("push")(register)
 
 Pin = Annotated[str, typer.Option("--pin", prompt=True, hide_input=True, envvar="POWERAUTH_DEVICE_PIN")]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
@@ -14,7 +15,7 @@ from typing import Any, Final
 from fido2 import cbor
 from fido2.cose import CoseKey
 
-from powerauth_protocol.common.encoding import b64url_encode
+from powerauth_protocol.common.encoding import b64url_decode, b64url_encode
 from powerauth_sdk.authenticator import keys, statements
 from powerauth_sdk.authenticator.keys import PrivateKey
 from powerauth_sdk.authenticator.makers import Maker
@@ -59,6 +60,27 @@ class Passkey:
     rp_id: str
     user_handle: bytes
     counter: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """What a file keeps, the private key with it."""
+        return {
+            "id": b64url_encode(self.id),
+            "key": b64url_encode(keys.private_bytes(self.key)),
+            "rpId": self.rp_id,
+            "userHandle": b64url_encode(self.user_handle),
+            "counter": self.counter,
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Passkey:
+        """As it was kept."""
+        return cls(
+            b64url_decode(kept["id"]),
+            keys.private_key(b64url_decode(kept["key"])),
+            kept["rpId"],
+            b64url_decode(kept["userHandle"]),
+            kept["counter"],
+        )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,6 +14,19 @@ def generate(algorithm: int) -> PrivateKey:
     if algorithm == -7:
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(65537, 2048) if algorithm == -257 else Ed25519PrivateKey.generate()
+
+
+def private_bytes(key: PrivateKey) -> bytes:
+    """DER of PKCS 8, in clear."""
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+
+
+def private_key(kept: bytes) -> PrivateKey:
+    """The key of `private_bytes`."""
+    key = serialization.load_der_private_key(kept, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey)
+    return key
 
 
 def sign(key: PrivateKey, message: bytes) -> bytes:
