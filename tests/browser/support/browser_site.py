@@ -19,14 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from powerauth_cli.all_in_one import CORE, ENROLLMENT, AllInOne
 from powerauth_cli.context_paths import ByContextPath
-from powerauth_contracts.enums import SignatureType
+from powerauth_contracts.enums import ClientAuthMethod, OidcGrant, SignatureType
 from powerauth_core.applications import repository
 from powerauth_core.applications import service as applications
 from powerauth_core.binding_tickets import service as tickets
 from powerauth_core.container import Core
 from powerauth_core.jwt import clients
 from powerauth_core.jwt.clients import ClientContent
-from powerauth_core.jwt.rules import AuthMethod, Grant
 from powerauth_core.operations import creation
 from powerauth_core.operations.creation import NewOperation
 from powerauth_core.passkey_policies import service as policies
@@ -192,8 +191,8 @@ async def _furnish(bank: Bank) -> None:
     core = bank.core
     await applications.create_application(core, bank.application_id)
     web = ClientContent(
-        auth_method=AuthMethod.NONE,
-        grant_types=(Grant.SIGN_IN,),
+        auth_method=ClientAuthMethod.NONE,
+        grant_types=(OidcGrant.SIGN_IN,),
         scopes=SCOPES,
         resources=(),
         jwks=None,
@@ -214,5 +213,6 @@ async def _furnish(bank: Bank) -> None:
         risk_flags=None,
         with_proximity=False,
         protection={},
+        issue_tokens=False,
     )
     await templates.create(core, "payment", payment)

@@ -16,6 +16,7 @@ CONTENT = templates.Content(
     risk_flags=None,
     with_proximity=False,
     protection={},
+    issue_tokens=False,
 )
 
 
