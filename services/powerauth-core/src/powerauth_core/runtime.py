@@ -25,6 +25,7 @@ from powerauth_core.container import Core
 from powerauth_core.envelopes.spending import EnvelopeSpending
 from powerauth_core.fido2.authenticators import AuthenticatorModels
 from powerauth_core.fido2.writing import SignInWriter
+from powerauth_core.fido_metadata import watching
 from powerauth_core.fido_metadata.memory import FidoMetadata
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.jwt.keys import JwtKeys
@@ -108,7 +109,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.verifier.close)
         stack.push_async_callback(core.token_validator.close)
         if settings.jobs_enabled:
-            await _make_partitions(core)
+            await _run_first(core)
             await core.jobs.start()
             stack.push_async_callback(core.jobs.stop)
         yield core
@@ -272,12 +273,17 @@ def _migrates(settings: CoreSettings, database: Database) -> bool:
     return database.dialect == "sqlite" or not settings.production
 
 
-async def _make_partitions(core: Core) -> None:
-    """The audits' months, now and not only when the job's time comes."""
-    if not core.settings.job_audit_partitions_ms:
-        return
-    try:
-        await jobs.run_job(core, jobs.CREATE_AUDIT_PARTITIONS)
-    except (Unavailable, SQLAlchemyError) as error:
-        # Rows go to the default partition meanwhile, and the job tries again.
-        log.error("audit_partitions_not_made", error=type(error).__name__)
+async def _run_first(core: Core) -> None:
+    """What does not wait for its job's time: the audits' months, and the metadata that is watched."""
+    settings = core.settings
+    watches = settings.mds_source == watching.FILE and settings.job_passkey_files_ms
+    wanted = {
+        jobs.CREATE_AUDIT_PARTITIONS: settings.job_audit_partitions_ms,
+        jobs.WATCH_PASSKEY_FILES: watches,
+    }
+    for name in (name for name, scheduled in wanted.items() if scheduled):
+        try:
+            await jobs.run_job(core, name)
+        except (Unavailable, SQLAlchemyError) as error:
+            # Rows go to the default partition meanwhile, metadata stays as it is, and the job tries again.
+            log.error("first run of a job failed", job=name, error=type(error).__name__)

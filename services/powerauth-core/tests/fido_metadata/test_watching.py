@@ -60,6 +60,13 @@ async def test_a_watched_blob_is_taken_and_a_bad_one_leaves_it(start_core: Start
     assert [name for name, _ in await told(core)] == ["mds.loaded", "mds.rejected", "mds.rejected"]
 
 
+async def test_a_watched_blob_is_in_force_when_the_core_is(start_core: StartCore, tmp_path: Path) -> None:
+    file = tmp_path / "blob.jwt"
+    file.write_bytes(blob(6))
+    core = await start_core(**known_by(OURS, tmp_path, "FILE"), mds_file=file, jobs_enabled=True)
+    assert core.fido_metadata.number == 6
+
+
 async def test_changes_of_data_files_are_told_once(start_core: StartCore, tmp_path: Path) -> None:
     known = tmp_path / "known.json"
     known.write_text("[]")

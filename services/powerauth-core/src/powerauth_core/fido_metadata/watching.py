@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 from powerauth_contracts.enums import AuditLevel
@@ -39,6 +40,9 @@ async def _take_file(ports: Ports, path: Path) -> None:
         content = await asyncio.to_thread(_read, path)
     except OSError as error:
         _log.warning("metadata file not read", error=type(error).__name__)
+        return
+    known = ports.fido_metadata.known
+    if known is not None and hashlib.sha256(content).digest() == known.sha256:
         return
     try:
         await service.load(ports, Offer(content, FILE, path.name))
