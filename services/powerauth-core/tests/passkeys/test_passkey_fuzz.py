@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +15,12 @@ from fido2 import cbor as plain_cbor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from powerauth_core.fido_metadata import data_files
 from powerauth_core.passkeys import authenticator_data, cbor, ceremony, client_data, der, keys, policy
 from powerauth_core.passkeys.attestation import trust
 from powerauth_core.passkeys.attestation.trust import Sources
 from powerauth_core.passkeys.ceremony import AssertionAnswer, RegistrationAnswer
-from powerauth_core.passkeys.metadata import blob
+from powerauth_core.passkeys.metadata import blob, entries
 from powerauth_core.passkeys.refusals import PasskeyRefused
 from powerauth_sdk.authenticator import Authenticator, Format, Maker
 from powerauth_sdk.authenticator.device import TEST_MODEL
@@ -144,6 +147,30 @@ def test_sign_ins_that_were_tampered_with(edits: Any, field: str) -> None:
 @given(changes)
 def test_blobs_that_were_tampered_with(edits: Any) -> None:
     quietly(blob.verify, changed(BLOB, edits), PUBLISHER.trust, NOW)
+
+
+MEMBERS = ("aaguid", "attestationCertificateKeyIdentifiers", "metadataStatement", "statusReports")
+STATEMENT = ("description", "attestationTypes", "authenticationAlgorithms", "attestationRootCertificates")
+
+
+@cases(150)
+@given(
+    st.dictionaries(st.sampled_from(MEMBERS), values, max_size=3),
+    st.dictionaries(st.sampled_from(STATEMENT), values, max_size=3),
+)
+def test_entries_of_anything_cost_no_other_model(members: dict[str, Any], statement: dict[str, Any]) -> None:
+    sound = entry(TEST_MODEL, MAKER.root)
+    odd = entry(uuid.uuid4(), MAKER.root)
+    odd["metadataStatement"] |= statement
+    found = entries.read(1, NOW.date(), [odd | members, sound, members, statement], [statement])
+    assert found.by_aaguid[TEST_MODEL].roots == (MAKER.root,)
+
+
+@cases(50)
+@given(values, noise)
+def test_lists_of_revoked_serials_of_anything(value: Any, data: bytes) -> None:
+    quietly(data_files.revoked_serials, data)
+    quietly(data_files.revoked_serials, json.dumps({"entries": value}, default=str).encode())
 
 
 names = st.sampled_from(list(policy.Policy.model_json_schema()["properties"]))

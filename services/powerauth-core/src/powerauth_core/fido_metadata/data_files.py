@@ -110,9 +110,9 @@ def revoked_serials(content: bytes) -> frozenset[str]:
     :raises Malformed: it is no such list
     """
     try:
-        entries = json.loads(content)["entries"]
-        return frozenset(serial.lower().lstrip("0") for serial in dict(entries))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        entries: dict[str, object] = json.loads(content)["entries"]
+        return frozenset(serial.lower().lstrip("0") for serial in entries.keys())  # noqa: SIM118 - no list
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Malformed("list of revoked serial numbers") from None
 
 
