@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from datetime import UTC, datetime
@@ -130,8 +131,20 @@ async def test_a_stored_blob_is_not_believed(start_core: StartCore, tmp_path: Pa
         session.add(row)
     await core.fido_metadata.look()
     assert core.fido_metadata.metadata is None
-    await load(core, 10, entry(TEST_MODEL))
-    assert core.fido_metadata.number == 10
+    # Nor does its number keep out a real one.
+    await load(core, 2, entry(TEST_MODEL))
+    assert core.fido_metadata.number == 2
+
+
+async def test_of_two_that_come_together_the_newer_one_is_in_force(
+    start_core: StartCore, tmp_path: Path
+) -> None:
+    cores = [await start_core(**known_by(OURS, tmp_path)) for _ in range(2)]
+    done = await asyncio.gather(*(load(core, no) for no, core in enumerate(cores, 1)), return_exceptions=True)
+    assert [one for one in done if isinstance(one, BaseException) and not isinstance(one, MdsRollback)] == []
+    for core in cores:
+        await core.fido_metadata.look()
+        assert core.fido_metadata.number == 2
 
 
 async def test_local_statements_take_a_models_place(start_core: StartCore, tmp_path: Path) -> None:

@@ -79,6 +79,11 @@ class FidoMetadata:
         return None if self._verified is None else self._verified.known
 
     @property
+    def row_id(self) -> str | None:
+        """The row in force that was looked at last, believed or not."""
+        return None if self._of is None else str(self._of[0])
+
+    @property
     def known_synced(self) -> KnownList:
         """Providers that synchronise without saying so."""
         return classification.shipped() if self._files is None else self._files.known_synced

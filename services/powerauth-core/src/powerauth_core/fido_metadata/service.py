@@ -116,8 +116,8 @@ async def load(ports: Ports, offer: Offer) -> Taken:
     taken = taken_of(found, difference)
     async with ports.database.transaction() as session:
         replaced = await repository.lock_active(session, ports.database.dialect)
-        newer = replaced is not None and (replaced.no or 0) >= found.known.no
-        stored = not newer and await repository.put_in_force(session, row)
+        same = ports.fido_metadata.row_id == (None if replaced is None else replaced.id)
+        stored = same and await repository.put_in_force(session, row)
         if stored:
             await repository.drop_old(session)
             params = _params(offer, taken)
