@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from powerauth_cli.demo.bank import Bank
+from powerauth_cli.demo.browser import passkeys
 from powerauth_cli.demo.ringing import Ringing
 from powerauth_cli.demo.transcript import Transcript, Unexpected, expect
 from powerauth_protocol.common.errors import ProtocolError
@@ -133,6 +134,7 @@ class Scenario:
             await self._block_and_unblock(bank, phone, registration_id)
             await self._offline(bank, phone, registration_id)
             await self._vault(bank, phone, registration_id)
+            await self._passkeys(phone)
             await self._remove(bank, phone, registration_id)
         finally:
             await bank.close()
@@ -401,6 +403,13 @@ class Scenario:
             statement=statement.decode(),
             valid=verified["signatureValid"],
         )
+
+    async def _passkeys(self, phone: Device) -> None:
+        admin = Bank(self._addresses.cloud, *self._admin)
+        try:
+            await passkeys(self._tell, admin, phone, application_id=APPLICATION, user_id=CUSTOMER, pin=PIN)
+        finally:
+            await admin.close()
 
     async def _remove(self, bank: Bank, phone: Device, registration_id: str) -> None:
         self._tell.chapter("The customer gets another phone")
