@@ -75,6 +75,7 @@ def test_the_schema_is_one_and_takes_every_set() -> None:
         ("enrollment.redis.existingSecret", "redis", "enrollment.redis.to"),
         ("egress.proxy.host", "proxy", "egress.to"),
         ("tracing.sampleRatio", 2, "tracing.sampleRatio"),
+        ("core.passkeyFiles", {"hostPath": {"path": "/etc"}}, "core.passkeyFiles"),
         ("core.readDatabase.existingSecret", "standby", "core.readDatabase.to"),
         ("auditExport.url", "file:///log", "auditExport.url"),
         ("auditExport.url", "syslog+tls://siem", "auditExport.to"),
@@ -94,7 +95,8 @@ def test_every_pod_is_restricted_and_has_no_token(name: str) -> None:
         facts = [spec[key] for key in ("automountServiceAccountToken", "enableServiceLinks")]
         assert facts == [False, False], pod
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        assert all({"secret", "emptyDir"} & volume.keys() for volume in spec["volumes"])
+        given = [volume for volume in spec["volumes"] if not {"secret", "emptyDir"} & volume.keys()]
+        assert [volume["name"] for volume in given] == ["passkeys"] * (pod == "pa-core")
         for container in containers(spec):
             security = container["securityContext"]
             assert security["capabilities"] == {"drop": ["ALL"]}, pod
@@ -146,8 +148,8 @@ def test_every_variable_of_a_pod_is_a_setting(name: str) -> None:
     for service, environment in environments(name):
         prefix = f"{service.upper()}_"
         named = {one.removeprefix(prefix) for one in environment if one.startswith(prefix)}
-        settings = SERVICES[service].settings().model_fields
-        assert {one.removesuffix("_FILE").lower() for one in named} - settings.keys() == set()
+        settings = [one.upper() for one in SERVICES[service].settings().model_fields]
+        assert named - {*settings, *(f"{one}_FILE" for one in settings)} == set()
 
 
 def test_the_services_start_with_what_they_are_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
