@@ -103,6 +103,13 @@ def _asked() -> dict[Any, Ask]:
         table.APPLICATION_PUBLIC: {"applicationKey": B16, "providerId": "idp"},
         table.TEXTS: {"operationType": "login", "etag": "e1"},
         **_passkeys(seen),
+        **{
+            call: {"form": "token=é%2B", "authorization": "Basic eA=="}
+            for call in (table.JWT_TOKEN, table.JWT_INTROSPECT, table.JWT_REVOKE)
+        },
+        table.JWT_USER_INFO: {"authorization": "Bearer a.b.c"},
+        table.JWT_DISCOVERY: {"applicationId": "bank"},
+        table.JWKS: {"etag": "e1"},
     }
     tokens: dict[Any, dict[str, Any]] = {
         table.OPERATION_LIST: {},
