@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from core_test_api import Api, StartCore
 from core_test_passkey_rows import ORIGIN, RP, store_passkey
 from core_test_rows import rewrite
 from core_test_tokens import ISSUER, Later, authentication, make_client, signed_in
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, RSAKey
 from sqlalchemy import select, update
@@ -25,7 +28,9 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
 from powerauth_core.dmz import signed_tokens as door
 from powerauth_core.jwt import revocation
+from powerauth_core.jwt.client_authentication import ASSERTION_TYPE, shown_client
 from powerauth_core.jwt.rules import seconds_of
+from powerauth_core.kernel.token_errors import GrantRefused
 from powerauth_core.operations.models import Operation
 from servicekit import clock
 
@@ -369,3 +374,23 @@ async def test_operations_are_not_touched(web: Party, approved: Any) -> None:
     async with web.core.database.transaction() as session:
         await session.execute(update(Operation).values(template_name=None))
     assert await web.error(grant_type=GRANT, operation_id=operation) == "invalid_grant", "of no template"
+
+
+SHOWN = st.dictionaries(
+    st.sampled_from(["client_id", "client_secret", "client_assertion", "client_assertion_type", "x"]),
+    st.text(max_size=20) | st.just(ASSERTION_TYPE),
+    max_size=4,
+)
+HEADERS = (
+    st.none()
+    | st.text(max_size=30)
+    | st.binary(max_size=30).map(lambda raw: f"Basic {base64.b64encode(raw).decode()}")
+)
+
+
+@given(HEADERS, SHOWN, st.text("ab=&%+0", max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_shown_names_a_client_or_is_refused(header: str | None, form: Form, text: str) -> None:
+    for read in (lambda: shown_client(header, form), lambda: door.form_members(text)):
+        with contextlib.suppress(GrantRefused):
+            assert read() is not None

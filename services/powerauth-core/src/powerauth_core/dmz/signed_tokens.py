@@ -28,7 +28,7 @@ _BASIC = 'Basic realm="oidc"'
 async def token(ports: Ports, request: FormRequest) -> OAuthAnswer:
     """``jwt/token``."""
     try:
-        issued = await grants.token(ports, request.authorization, _form(request.form))
+        issued = await grants.token(ports, request.authorization, form_members(request.form))
     except GrantRefused as refusal:
         return _refused(refusal)
     return OAuthAnswer(status=200, content=issued.response())
@@ -37,7 +37,7 @@ async def token(ports: Ports, request: FormRequest) -> OAuthAnswer:
 async def introspect(ports: Ports, request: FormRequest) -> OAuthAnswer:
     """``jwt/introspect``; a client that shows nothing is told nothing."""
     try:
-        form = _form(request.form)
+        form = form_members(request.form)
         client = await _confidential(ports, request, form)
         told = await introspection.introspect(ports, client, _token_in(form))
     except GrantRefused as refusal:
@@ -48,7 +48,7 @@ async def introspect(ports: Ports, request: FormRequest) -> OAuthAnswer:
 async def revoke(ports: Ports, request: FormRequest) -> OAuthAnswer:
     """``jwt/revoke``; of tokens that are not the client's it says nothing."""
     try:
-        form = _form(request.form)
+        form = form_members(request.form)
         client = await authenticated(ports, shown_client(request.authorization, form))
         await introspection.revoke(ports, client, _token_in(form))
     except GrantRefused as refusal:
@@ -95,7 +95,7 @@ async def _confidential(ports: Ports, request: FormRequest, form: Mapping[str, s
     return client
 
 
-def _form(text: str) -> dict[str, str]:
+def form_members(text: str) -> dict[str, str]:
     """The members of a form.
 
     :raises GrantRefused: it cannot be read, or one stands twice
