@@ -83,7 +83,8 @@ CORE = Family(
         400: frozenset(f"ERR{number:04}" for number in range(46) if number not in _NEVER_THROWN)
         | {"ERR_RECOVERY", "ERROR_TELEMETRY", "ERROR_HTTP_REQUEST", "ERROR_PROVIDER"}
         | {"ERROR_FIDO2_AUTH", "ERROR_FIDO2_REQUEST", "MDS_NOT_LOADED", "PASSKEY_POLICY_CHANGED"}
-        | {"PASSKEY_LISTS_EXCLUSIVE", "PASSKEY_ATTESTATION_LOCKED", "PASSKEY_POLICY_IMPACT"},
+        | {"PASSKEY_LISTS_EXCLUSIVE", "PASSKEY_ATTESTATION_LOCKED", "PASSKEY_POLICY_IMPACT"}
+        | {"MDS_INVALID", "MDS_ROLLBACK"},
         401: frozenset({"ERR_AUTHENTICATION"}),
         404: frozenset({"ERROR_NOT_FOUND"}),
         405: frozenset({"ERROR_METHOD_NOT_ALLOWED"}),
@@ -115,6 +116,7 @@ CLOUD = Family(
                 "ERROR_SIGNATURE_INVALID",
                 "ERROR_TOKEN_INVALID",
                 "ERROR_AUDIT",
+                "MDS_INVALID",
                 "ERROR_PUSH_MESSAGE",
                 "ERROR_INBOX",
                 "ERROR_INBOX_NOT_FOUND",
@@ -129,7 +131,7 @@ CLOUD = Family(
         404: frozenset({"ERROR_NOT_FOUND"}),
         405: frozenset({"HTTP_405"}),
         406: frozenset({"HTTP_406"}),
-        409: frozenset({"MDS_NOT_LOADED", "PASSKEY_POLICY_IMPACT"}),
+        409: frozenset({"MDS_NOT_LOADED", "MDS_ROLLBACK", "PASSKEY_POLICY_IMPACT"}),
         412: frozenset({"HTTP_412"}),
         413: frozenset({"ERROR_REQUEST"}),
         414: frozenset({"ERROR_REQUEST"}),
