@@ -8,8 +8,6 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.passkey_administration.ports import Ports
-from powerauth_core.passkey_administration.rules import Side
-from powerauth_core.passkey_records import reads as records
 from servicekit.database import fetch_within
 
 
@@ -40,6 +38,9 @@ async def allows(ports: Ports, session: AsyncSession, signed_in: SignedIn) -> bo
     known = await ports.passkey_policies.within(session, application.application_id)
     if known is None or known.policy is None:
         return True
+    from powerauth_core.passkey_administration.rules import Side  # noqa: PLC0415 - heavy: certificates
+    from powerauth_core.passkey_records import reads as records  # noqa: PLC0415 - as above
+
     fetch = partial(fetch_within, session)
     found = await records.of_user(fetch, ports.row_macs, signed_in.user_id, [application.application_id])
     passkey = next((one for one in found if one.activation_id == signed_in.activation_id), None)
