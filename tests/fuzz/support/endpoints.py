@@ -106,6 +106,20 @@ _REGISTRATION = wrapped(
 _NUMBER: Schema = {"type": "integer"}
 _PAGE = wrapped(page=_NUMBER, size=_NUMBER, onlyUnread={"type": "boolean"})
 
+
+def _credential(*members: str) -> Schema:
+    """A browser's answer."""
+    response = {"type": "object", "properties": dict.fromkeys(members, TEXT), "required": sorted(members)}
+    properties = {"id": TEXT, "rawId": TEXT, "type": {"const": "public-key"}, "response": response}
+    return {"type": "object", "properties": properties, "required": ["id", "type", "response"]}
+
+
+_PASSKEY = "/api/passkey"
+_BEGIN_PASSKEY = wrapped(applicationId=TEXT, displayName=TEXT)
+_MADE = _credential("clientDataJSON", "attestationObject")
+_SIGNED = _credential("clientDataJSON", "authenticatorData", "signature")
+_OWN_PASSKEY = f"{_PASSKEY}/{{activation_id}}"
+
 ENDPOINTS = (
     Endpoint("/pa/v3/status", ANYTHING),
     Endpoint("/pa/v3/keystore/create", wrapped(jwt=TEXT)),
@@ -156,6 +170,18 @@ ENDPOINTS = (
     Endpoint("/api/inbox/message/detail", wrapped(id=TEXT), token=True),
     Endpoint("/api/inbox/message/read", wrapped(id=TEXT), token=True),
     Endpoint("/api/inbox/message/read-all", ANYTHING, token=True),
+    Endpoint(
+        f"{_PASSKEY}/registration/options",
+        _BEGIN_PASSKEY,
+        uri_id=f"{_PASSKEY}/registration/options",
+        signature_type=PK,
+    ),
+    Endpoint(f"{_PASSKEY}/registration", wrapped(registrationId=TEXT, name=TEXT, credential=_MADE)),
+    Endpoint(f"{_PASSKEY}/assertion/options", wrapped(applicationId=TEXT, userId=TEXT)),
+    Endpoint(f"{_PASSKEY}/assertion", wrapped(sessionId=TEXT, credential=_SIGNED)),
+    Endpoint(_PASSKEY, ANYTHING, method="GET"),
+    Endpoint(f"{_OWN_PASSKEY}/rename", wrapped(name=TEXT)),
+    Endpoint(_OWN_PASSKEY, ANYTHING, method="DELETE"),
     Endpoint("/exchange/v3/application", ANYTHING, scope=Scope.APPLICATION),
     Endpoint("/exchange/v3/activation", ANYTHING, scope=Scope.ACTIVATION),
     *(

@@ -38,9 +38,15 @@ _POWERAUTH_400 = {
 }
 ENROLLMENT = Family(
     codes={
-        400: frozenset({*_POWERAUTH_400, "INVALID_REQUEST", "INVALID_OPERATION"}),
-        401: frozenset({"ERR_AUTHENTICATION", "POWERAUTH_AUTH_FAIL", "OPERATION_FAILED"}),
-        404: frozenset({"ERROR_NOT_FOUND"}),
+        400: frozenset({*_POWERAUTH_400, "INVALID_REQUEST", "INVALID_OPERATION", "PASSKEY_SESSION_INVALID"}),
+        401: frozenset(
+            {
+                *("ERR_AUTHENTICATION", "POWERAUTH_AUTH_FAIL", "OPERATION_FAILED"),
+                *("ACCESS_TOKEN_INVALID", "PASSKEY_FAILED"),
+            }
+        ),
+        403: frozenset({"FEATURE_DISABLED"}),
+        404: frozenset({"ERROR_NOT_FOUND", "TICKET_NOT_FOUND"}),
         405: frozenset({"ERROR_GENERIC"}),
         413: frozenset({"ERROR_GENERIC"}),
         414: frozenset({"ERROR_GENERIC"}),
@@ -57,6 +63,11 @@ ENROLLMENT = Family(
         "INVALID_REQUEST": frozenset(
             {r"Invalid request object\.", "Invalid request", "Template not found", "Request validation error"}
         ),
+        "PASSKEY_SESSION_INVALID": frozenset({r"The session is not valid\."}),
+        "PASSKEY_FAILED": frozenset({r"Authentication failed\."}),
+        "ACCESS_TOKEN_INVALID": frozenset({r"Access token is invalid\."}),
+        "FEATURE_DISABLED": frozenset({r"The application does not use this feature\."}),
+        "TICKET_NOT_FOUND": frozenset({r"Ticket was not found\."}),
         "INVALID_OPERATION": frozenset(
             {
                 r"No operation was found with the provided identifier\.",
