@@ -40,6 +40,8 @@ from powerauth_protocol.common.encoding import b64encode
 from servicekit import clock
 from servicekit.additions import Additions
 
+_NOBODY: Final = ""
+"""Id that no activation has."""
 _SHORT_ID: Final = 32
 """Bytes of a credential id of the special model, which sends the operation's data behind it."""
 
@@ -250,7 +252,8 @@ async def _under_locks(
     """Decide anew on what is there under locks, in the order of D9, and write it."""
     async with ports.database.transaction() as session:
         known = found.passkey
-        locked = None if known is None else await activations.lock(session, known.activation_id)
+        # Of a passkey that nobody has too: it costs what a wrong signature costs.
+        locked = await activations.lock(session, _NOBODY if known is None else known.activation_id)
         operation = await operations.lock(session, ports.database.dialect, asked.operation_id)
         current = None if locked is None or known is None else passkey(locked, known.application_id)
         decision = sign_in.decide(asked, current, operation, context)

@@ -28,7 +28,8 @@ SIGN_IN_FACTORS: Final = (
 )
 
 _ID_BYTES: Final = 32
-_DECOY_SIZES: Final = (16, 20, 32, 64)
+_DECOY_SIZES: Final = (16, 20, 32)
+"""Bytes; of a longer id that nobody has the special model's short one is looked for too."""
 _DECOY_TRANSPORTS: Final = (("internal",), ("internal", "hybrid"), ("usb",), ("nfc", "usb"))
 
 

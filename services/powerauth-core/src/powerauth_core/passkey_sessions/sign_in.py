@@ -135,18 +135,18 @@ async def _offered(
     """What the browser may sign with; of users who have none, or do not exist, what nobody has."""
     if user_id is None:
         return None
+    # Asked for in any case, so that it tells nothing who needs it.
+    application = await ports.application_cache.identity(ports.database, application_id)
+    assert application is not None
+    secret = application.master_key().private.private_numbers().private_value.to_bytes(32, "big")
+    decoys = rules.decoys(secret, application_id, user_id)
     known = await reads.of_user(ports.database.fetch, ports.row_macs, user_id, [application_id])
     usable = [
         Offered(one.credential_id, one.extras.transports or ())
         for one in known
         if one.status is ActivationStatus.ACTIVE
     ]
-    if usable or is_proven:
-        return usable
-    application = await ports.application_cache.identity(ports.database, application_id)
-    assert application is not None
-    secret = application.master_key().private.private_numbers().private_value.to_bytes(32, "big")
-    return rules.decoys(secret, application_id, user_id)
+    return usable if usable or is_proven else decoys
 
 
 async def _new_operation(ports: Ports, wanted: Wanted) -> StoredOperation:
