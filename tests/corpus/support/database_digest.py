@@ -9,8 +9,10 @@ from pathlib import Path
 ROWS = "rows"
 """In place of a column's name: rows were added."""
 
-_IGNORED = frozenset({"outbox_event"})
-"""Emptied by the relay at any time; what is written there follows from a change of another table."""
+_IGNORED = frozenset({"outbox_event", "dt_rate"})
+"""Emptied by the relay at any time, where what is written follows from a change of another table; and the
+count of requests a minute, which is for whatever comes.
+"""
 
 _APPEND_ONLY = frozenset(
     {"audit_log", "pa_signature_audit", "pa_activation_history", "pa_unique_value", "pa_temporary_key"}

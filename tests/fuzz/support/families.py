@@ -89,13 +89,20 @@ _IMPACT = frozenset(
 )
 """What a refused change of a passkey policy tells (spec/device-trust.md §4.13)."""
 
+_TOLD = {"error", "maxAge", "lockedUntil"}
+"""By signed tokens and passkeys in browsers (spec/device-trust.md §2, §4.9)."""
+
 CORE = Family(
     codes={
         400: frozenset(f"ERR{number:04}" for number in range(46) if number not in _NEVER_THROWN)
         | {"ERR_RECOVERY", "ERROR_TELEMETRY", "ERROR_HTTP_REQUEST", "ERROR_PROVIDER"}
         | {"ERROR_FIDO2_AUTH", "ERROR_FIDO2_REQUEST", "MDS_NOT_LOADED", "PASSKEY_POLICY_CHANGED"}
         | {"PASSKEY_LISTS_EXCLUSIVE", "PASSKEY_ATTESTATION_LOCKED", "PASSKEY_POLICY_IMPACT"}
-        | {"MDS_INVALID", "MDS_ROLLBACK"},
+        | {"MDS_INVALID", "MDS_ROLLBACK"}
+        | {"ERR_FEATURE_DISABLED", "ERR_PASSKEY_SESSION", "ERR_PASSKEY_FAILED", "ERR_PASSKEY_LOCKED"}
+        | {"ERR_PASSKEY_NOT_FOUND", "ERR_PASSKEY_POLICY", "ERR_ACCESS_TOKEN", "ERR_TICKET_INVALID"}
+        | {"ERR_JWT_GRANT", "ERR_JWT_KEY_NOT_FOUND", "ERR_JWT_KEY_STATE", "ERR_JWT_KEY_INVALID"}
+        | {"ERR_OIDC_CLIENT_NOT_FOUND", "ERR_OIDC_CLIENT_EXISTS"},
         401: frozenset({"ERR_AUTHENTICATION"}),
         404: frozenset({"ERROR_NOT_FOUND"}),
         405: frozenset({"ERROR_METHOD_NOT_ALLOWED"}),
@@ -106,7 +113,7 @@ CORE = Family(
         429: frozenset({"ERROR_TOO_MANY_REQUESTS"}),
         501: frozenset({"ERROR_NOT_IMPLEMENTED"}),
     },
-    members=_IMPACT | {"localizedMessage", "currentRecoveryPukIndex", "missingParameters", "reason"},
+    members=_IMPACT | {"localizedMessage", "currentRecoveryPukIndex", "missingParameters", "reason", *_TOLD},
     challenge=True,
 )
 """spec/core-api.md §1.2, §28, without the codes that only say "unknown error"; ``ERROR_PROVIDER`` is the
@@ -139,10 +146,15 @@ CLOUD = Family(
         ),
         401: frozenset({"HTTP_401"}),
         403: frozenset({"HTTP_403"}),
-        404: frozenset({"ERROR_NOT_FOUND"}),
+        404: frozenset({"ERROR_NOT_FOUND", "SIGNING_KEY_NOT_FOUND", "OIDC_CLIENT_NOT_FOUND"}),
         405: frozenset({"HTTP_405"}),
         406: frozenset({"HTTP_406"}),
-        409: frozenset({"MDS_NOT_LOADED", "MDS_ROLLBACK", "PASSKEY_POLICY_IMPACT"}),
+        409: frozenset(
+            {
+                *("MDS_NOT_LOADED", "MDS_ROLLBACK", "PASSKEY_POLICY_IMPACT"),
+                *("SIGNING_KEY_STATE_INVALID", "OIDC_CLIENT_EXISTS"),
+            }
+        ),
         412: frozenset({"HTTP_412"}),
         413: frozenset({"ERROR_REQUEST"}),
         414: frozenset({"ERROR_REQUEST"}),
