@@ -229,6 +229,7 @@ async def test_fi_25_an_allow_list_begins_to_bind(policies: Policies) -> None:
         ({"localRoots": ["unknown"]}, "localRoots"),
         ({"lockoutTiers": [{"attempts": 0, "duration": 1}]}, "lockoutTiers.0.attempts"),
         ({"failuresExpireIn": 1.5}, "failuresExpireIn"),
+        ({"enforceAttestation": "true"}, "enforceAttestation"),
         ({"aaguidBlockList": [str(number) for number in range(501)]}, "aaguidBlockList"),
         ({"userVerification": "always"}, "userVerification"),
     ],
@@ -276,17 +277,23 @@ async def test_who_changed_what_is_audited_with_the_figures(policies: Policies) 
     assert (written["version"], written["forced"], written["externalUserId"]) == (2, True, "root")
 
 
-async def test_a_policy_that_cannot_be_read_is_replaced_by_force(policies: Policies) -> None:
+@pytest.mark.parametrize(
+    ("broken", "version"), [("broken", 0), (POLICY | {"mdsMode": "sometimes", "version": 7}, 7)]
+)
+async def test_a_policy_that_cannot_be_read_is_replaced_by_force(
+    policies: Policies, broken: object, version: int
+) -> None:
+    """Its number is counted on: a change made of an earlier version stays void."""
     core = policies.core
     async with core.database.transaction() as session:
         row = await repository.lock_by_name(session, policies.application_id)
         assert row is not None
-        await config_service.store(core.cipher, session, row, WEBAUTHN_API, ["broken"])
+        await config_service.store(core.cipher, session, row, WEBAUTHN_API, [broken])
     assert (
         await policies.api.error("passkey/policy/detail", applicationId=policies.application_id) == "ERR0010"
     )
     assert (await policies.put(POLICY))["code"] == "ERR0010"
-    assert (await policies.put(POLICY, force=True))["version"] == 1
+    assert (await policies.put(POLICY, force=True))["version"] == version + 1
 
 
 async def test_nobody_is_counted_of_another_application(

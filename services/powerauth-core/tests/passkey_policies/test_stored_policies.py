@@ -96,6 +96,8 @@ async def test_there_is_nothing_of_an_unknown_application(core: Core) -> None:
         ["bank.example"],
         [OBJECT | {"rpId": "Bank"}],
         [OBJECT | {"version": "x"}],
+        [OBJECT | {"version": True}],
+        [OBJECT | {"enforceAttestation": True, "mdsMode": "off"}],
         [OBJECT | {"rpWebOrigins": ["http://localhost"], "rpId": "localhost"}],
     ],
     ids=str,
@@ -107,6 +109,13 @@ async def test_a_policy_that_cannot_be_read_is_not_none(
     await write(core, application.application_id, values)
     with pytest.raises(InvalidKeyFormat):
         await of(core, application)
+
+
+async def test_what_could_not_be_read_again_is_not_written(core: Core, application: TestApplication) -> None:
+    unreadable = policy_of().model_copy(update={"rp_id": "Bank"})
+    with pytest.raises(InvalidKeyFormat):
+        await store(core, application, StoredPolicy(policy=unreadable))
+    assert (await of(core, application)).policy is None
 
 
 def test_an_older_object_keeps_what_it_meant() -> None:

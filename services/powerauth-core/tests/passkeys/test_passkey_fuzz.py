@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from powerauth_core.passkeys.attestation.trust import Sources
 from powerauth_core.passkeys.ceremony import AssertionAnswer, RegistrationAnswer
 from powerauth_core.passkeys.metadata import blob, entries
 from powerauth_core.passkeys.refusals import PasskeyRefused
+from powerauth_protocol.common.json_text import Number, read_json, write_json
 from powerauth_sdk.authenticator import Authenticator, Format, Maker
 from powerauth_sdk.authenticator.device import TEST_MODEL
 
@@ -173,13 +175,43 @@ def test_lists_of_revoked_serials_of_anything(value: Any, data: bytes) -> None:
     quietly(data_files.revoked_serials, json.dumps({"entries": value}, default=str).encode())
 
 
-names = st.sampled_from(list(policy.Policy.model_json_schema()["properties"]))
+NAMES = (*policy.Policy.model_json_schema()["properties"], "enforceAttestation", "maxFailures")
+NEAR: tuple[Any, ...] = (
+    True,
+    1,
+    0,
+    "true",
+    "yes",
+    "off",
+    "enforce",
+    "-7",
+    Number("-7.0"),
+    [True],
+    [Number("-7.0")],
+    ["-7"],
+    [],
+)
+
+
+@pytest.mark.parametrize("further", [{}, {"mdsMode": "monitor"}, {"aaguidAllowList": [str(TEST_MODEL)]}])
+def test_policies_of_other_types_are_stored_as_they_are_taken(further: dict[str, Any]) -> None:
+    for name, value in product(NAMES, NEAR):
+        read_again({"rpId": "bank.example"} | further | {name: value})
 
 
 @cases(150)
-@given(st.dictionaries(names | st.just("maxFailures"), values, max_size=4))
-def test_policies_of_anything(members: dict[str, Any]) -> None:
-    quietly(policy.read, {"rpId": "bank.example"} | members, root_names=policy.DEFAULT_ROOTS)
+@given(st.dictionaries(st.sampled_from(NAMES), values, max_size=4))
+def test_policies_of_anything_are_stored_as_they_are_taken(members: dict[str, Any]) -> None:
+    read_again({"rpId": "bank.example"} | members)
+
+
+def read_again(members: dict[str, Any]) -> None:
+    try:
+        found = policy.read(members, root_names=policy.DEFAULT_ROOTS)
+    except PasskeyRefused:
+        return
+    stored = read_json(write_json(policy.written(found)))
+    assert policy.read(stored, root_names=(), stored=True) == found
 
 
 def test_an_attestation_object_of_a_megabyte_is_not_read() -> None:

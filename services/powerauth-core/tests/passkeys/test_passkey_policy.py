@@ -19,6 +19,7 @@ from powerauth_core.passkeys.evaluation import Accepted, Facts, StoredPasskey, U
 from powerauth_core.passkeys.metadata.entries import Entry, Metadata, Report
 from powerauth_core.passkeys.policy import Effect, MdsMode, Policy
 from powerauth_core.passkeys.refusals import PolicyRefused
+from powerauth_protocol.common.json_text import Number
 from powerauth_sdk.authenticator import Authenticator, Flags, Format, Maker
 from powerauth_sdk.authenticator.device import DEVICE_BOUND, SYNCED, TEST_MODEL
 from powerauth_sdk.authenticator.statements import Shape
@@ -140,6 +141,16 @@ def test_fi_15_off_on_off_without_a_status() -> None:
         ({"mdsMode": "monitor", "enforceAttestation": True}, "ERROR_REQUEST"),
         ({"mdsMode": "enforce", "enforceAttestation": False}, "ERROR_REQUEST"),
         ({"mdsMode": "sometimes"}, "ERROR_REQUEST"),
+        ({"enforceAttestation": "true"}, "ERROR_REQUEST"),
+        ({"enforceAttestation": 1, "mdsMode": "enforce"}, "ERROR_REQUEST"),
+        ({"enforceAttestation": "yes", "mdsMode": "monitor"}, "ERROR_REQUEST"),
+        ({"replaceExistingPasskey": "yes"}, "ERROR_REQUEST"),
+        ({"algorithms": [Number("-7.0")]}, "ERROR_REQUEST"),
+        ({"algorithms": ["-7"]}, "ERROR_REQUEST"),
+        ({"rpName": Number("1.5")}, "ERROR_REQUEST"),
+        ({"lockoutTiers": [{"attempts": True, "duration": 1}]}, "ERROR_REQUEST"),
+        ({"maxFailures": "3"}, "ERROR_REQUEST"),
+        ({"failuresExpireIn": True}, "ERROR_REQUEST"),
         ({"aaguidAllowList": ["x"]}, "ERROR_REQUEST"),
         ({"aaguidAllowList": [str(uuid.UUID(int=one)) for one in range(501)]}, "ERROR_REQUEST"),
         ({"rpId": "https://bank.example"}, "ERROR_REQUEST"),

@@ -24,7 +24,6 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.passkey_administration.figures import Figures
 from powerauth_core.passkey_administration.ports import Ports
-from powerauth_core.passkey_policies import rules as stored_form
 from powerauth_core.passkey_policies import service as stored_policies
 from powerauth_core.passkey_policies.rules import StoredPolicy, UpstreamKeys
 from powerauth_core.passkeys import policy as policies
@@ -42,18 +41,15 @@ class Proposal:
     """A policy, and what it would replace.
 
     :ivar before: None: there is no policy, or none that can be read
+    :ivar version: of what it would replace, also if that can not be read
     :ivar upstream: the original's keys beside it
     """
 
     application_id: str
     before: StoredPolicy | None
+    version: int
     policy: Policy
     upstream: UpstreamKeys
-
-    @property
-    def version(self) -> int:
-        """Of what it would replace."""
-        return 0 if self.before is None else self.before.version
 
     @property
     def old(self) -> Policy | None:
@@ -102,8 +98,10 @@ async def make(ports: Ports, application_id: str, encoded: Mapping[str, Any], *,
     async with ports.database.read() as session:
         application = await existing(session, application_id)
         upstream = await stored_policies.upstream(ports.cipher, session, application)
-        before = await (_readable if repairs else stored)(ports, session, application)
-    return Proposal(application_id=application_id, before=before, policy=policy, upstream=upstream)
+        before, version = await _in_force(ports, session, application, repairs=repairs)
+    return Proposal(
+        application_id=application_id, before=before, version=version, policy=policy, upstream=upstream
+    )
 
 
 async def put(ports: Ports, session: AsyncSession, proposal: Proposal, policy: StoredPolicy) -> None:
@@ -114,22 +112,29 @@ async def put(ports: Ports, session: AsyncSession, proposal: Proposal, policy: S
     application = await applications.lock_by_name(session, proposal.application_id)
     if application is None:
         raise InvalidApplication
-    if await _readable(ports, session, application) != proposal.before:
+    in_force = await _in_force(ports, session, application, repairs=True)
+    if in_force != (proposal.before, proposal.version):
         raise PasskeyPolicyChanged
     await stored_policies.store(ports.cipher, ports.application_cache, session, application, policy)
 
 
-async def _readable(ports: Ports, session: AsyncSession, application: Application) -> StoredPolicy | None:
+async def _in_force(
+    ports: Ports, session: AsyncSession, application: Application, *, repairs: bool
+) -> tuple[StoredPolicy | None, int]:
+    """The policy and its version, which is counted on from one that can not be read too."""
     try:
-        return await stored(ports, session, application)
+        found = await stored(ports, session, application)
     except (InvalidKeyFormat, UnsoundRecord):
-        return None
+        if not repairs:
+            raise
+        return None, await stored_policies.version(ports.cipher, session, application)
+    return found, 0 if found is None else found.version
 
 
 def _read(ports: Ports, encoded: Mapping[str, Any]) -> Policy:
     try:
         return policies.read(
-            stored_form.plain(encoded),
+            encoded,
             root_names=ports.fido_metadata.root_names,
             dev_mode=ports.settings.passkey_dev_mode,
         )

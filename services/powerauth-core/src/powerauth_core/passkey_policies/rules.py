@@ -19,7 +19,6 @@ from powerauth_core.applications.config_keys import (
 )
 from powerauth_core.kernel.errors import InvalidKeyFormat
 from powerauth_core.passkeys.refusals import PolicyRefused
-from powerauth_protocol.common.json_text import Number
 
 if TYPE_CHECKING:
     from powerauth_core.passkeys.policy import Policy
@@ -68,20 +67,26 @@ def read(values: Sequence[Any], *, dev_mode: bool) -> StoredPolicy:
     """
     from powerauth_core.passkeys import policy as policies  # noqa: PLC0415 - certificates: costs a start
 
-    members = values[0] if len(values) == 1 else None
-    if not isinstance(members, Mapping):
+    members, version = _members(values), version_of(values)
+    if members is None or members.get(VERSION, 0) != version:
         raise InvalidKeyFormat
     try:
-        policy = policies.read(plain(members), root_names=(), stored=True, dev_mode=dev_mode)
+        policy = policies.read(members, root_names=(), stored=True, dev_mode=dev_mode)
         changed_at = members.get(CHANGED_AT)
         return StoredPolicy(
             policy=policy,
-            version=int(members.get(VERSION, 0)),
+            version=version,
             changed_by=members.get(CHANGED_BY),
             changed_at=None if changed_at is None else moments.from_ms(changed_at),
         )
     except (PolicyRefused, ValueError, TypeError):
         raise InvalidKeyFormat from None
+
+
+def version_of(values: Sequence[Any]) -> int:
+    """The number of the change that wrote the values, if they hold no policy too; 0: they tell none."""
+    number = (_members(values) or {}).get(VERSION)
+    return number if type(number) is int and number > 0 else 0
 
 
 def to_store(stored: StoredPolicy) -> list[dict[str, Any]]:
@@ -103,13 +108,9 @@ def upstream_keys(values: Mapping[str, Sequence[Any]]) -> UpstreamKeys:
     )
 
 
-def plain(value: Any) -> Any:
-    """JSON as the policy's reader takes it: a number with a fraction is text there, and so no number."""
-    if isinstance(value, Mapping):
-        return {name: plain(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, Number) else value
+def _members(values: Sequence[Any]) -> Mapping[str, Any] | None:
+    members = values[0] if len(values) == 1 else None
+    return members if isinstance(members, Mapping) else None
 
 
 def _texts(values: Sequence[Any]) -> list[str]:

@@ -12,6 +12,7 @@ from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.applications.config_keys import WEBAUTHN_API
 from powerauth_core.applications.models import Application
 from powerauth_core.applications.secrets import config_values
+from powerauth_core.kernel.errors import InvalidKeyFormat, UnsoundRecord
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.passkey_policies import rules
 from powerauth_core.passkey_policies.rules import StoredPolicy, UpstreamKeys
@@ -29,6 +30,17 @@ async def stored(
     return None if values is None else rules.read(values, dev_mode=dev_mode)
 
 
+async def version(cipher: RecordCipher, session: AsyncSession, application: Application) -> int:
+    """The number of the change that wrote the policy, whether it can be read or not; 0: nothing tells one."""
+    try:
+        values = await config_service.values_of(
+            cipher, session, application.id, application.name, WEBAUTHN_API
+        )
+    except (InvalidKeyFormat, UnsoundRecord):
+        return 0
+    return rules.version_of(values or ())
+
+
 async def upstream(cipher: RecordCipher, session: AsyncSession, application: Application) -> UpstreamKeys:
     """The original's keys, past any cache."""
     rows = await repository.find_configs(session, application.id, rules.UPSTREAM)
@@ -44,7 +56,13 @@ async def store(
     application: Application,
     policy: StoredPolicy,
 ) -> None:
-    """Write the policy of a locked application, and make every process forget the one before."""
-    await config_service.store(cipher, session, application, WEBAUTHN_API, rules.to_store(policy))
+    """Write the policy of a locked application, and make every process forget the one before.
+
+    :raises InvalidKeyFormat: it would not be read as what it is, and then nothing is allowed
+    """
+    values = rules.to_store(policy)
+    if rules.read(values, dev_mode=True).policy != policy.policy:
+        raise InvalidKeyFormat
+    await config_service.store(cipher, session, application, WEBAUTHN_API, values)
     await events.application_changed(session, application.name, "policy")
     after_commit(session, application_cache.clear)

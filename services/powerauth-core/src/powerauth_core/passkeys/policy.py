@@ -16,6 +16,8 @@ from powerauth_core.passkeys.attestation.trust import Sources, Trust
 from powerauth_core.passkeys.ceremony import CounterRule
 from powerauth_core.passkeys.metadata.entries import CERTIFICATIONS, REJECTED_STATUSES
 from powerauth_core.passkeys.refusals import PolicyCode, PolicyRefused
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.json_text import write_json
 
 DEFAULT_ROOTS: Final = ("google-hw-rsa", "google-key-attestation-ca1", "apple-webauthn")
 DEFAULT_FORMATS: Final = ("packed", "none", "fido-u2f", "tpm", "apple", "android-key")
@@ -96,7 +98,6 @@ class Policy(BaseModel):
     top_origins: Origins = ()
     replace_existing_passkey: bool = False
     allow_synced_passkeys: bool = True
-    enforce_attestation: bool = False
     mds_mode: MdsMode = MdsMode.OFF
     attestation_type: AttestationType = AttestationType.NONE
     aaguid_allow_list: Aaguids = frozenset()
@@ -115,6 +116,11 @@ class Policy(BaseModel):
     attestation_formats: tuple[str, ...] = DEFAULT_FORMATS
     min_certification: str | None = None
     android_revocation: str = Field(default="off", pattern="^(off|file)$")
+
+    @property
+    def enforce_attestation(self) -> bool:
+        """`mds_mode` by its older name."""
+        return self.mds_mode is MdsMode.ENFORCE
 
     @property
     def binding(self) -> bool:
@@ -155,7 +161,8 @@ class Policy(BaseModel):
 def read(
     encoded: object, *, root_names: Collection[str], stored: bool = False, dev_mode: bool = False
 ) -> Policy:
-    """Read the object, with members of older names.
+    """Read the object, with members of older names. Values have the types of JSON: no text is a number or a
+    boolean, and no number is another kind of number.
 
     :param root_names: names that ``localRoots`` may have
     :param stored: it comes from the configuration, where an allow-list binds only if it says so, and a root
@@ -171,7 +178,9 @@ def read(
         members.setdefault("aaguidAllowListBinding", False)
     _settle_mode(members)
     try:
-        policy = Policy.model_validate(members)
+        policy = Policy.model_validate_json(write_json(members), strict=True)
+    except EncodingError:
+        raise PolicyRefused(PolicyCode.VALUE, "webauthn_api") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         member = ".".join(map(str, first["loc"])) or str(first["ctx"]["error"])
@@ -187,6 +196,7 @@ def read(
 def written(policy: Policy) -> dict[str, Any]:
     """The object as it is stored and shown: every member with what holds; lists of models that name some."""
     members = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    members["enforceAttestation"] = policy.enforce_attestation
     members |= {name: sorted(members[name]) for name in _UNORDERED}
     return {name: value for name, value in members.items() if value or name not in _ABSENT_IF_EMPTY}
 
@@ -254,12 +264,13 @@ def _read_old_names(members: dict[str, Any]) -> None:
 
 def _settle_mode(members: dict[str, Any]) -> None:
     """``enforceAttestation`` and ``mdsMode`` say the same thing; either may be left out, never contradict."""
-    enforced, mode = members.get("enforceAttestation"), members.get("mdsMode")
+    enforced = members.pop("enforceAttestation", None)
+    if not isinstance(enforced, bool | None):
+        raise PolicyRefused(PolicyCode.VALUE, "enforceAttestation")
     if enforced is None:
-        members["enforceAttestation"] = mode == MdsMode.ENFORCE
-    elif mode is None:
-        members["mdsMode"] = MdsMode.ENFORCE if enforced is True else MdsMode.OFF
-    elif (enforced is True) != (mode == MdsMode.ENFORCE):
+        return
+    mode = members.setdefault("mdsMode", MdsMode.ENFORCE if enforced else MdsMode.OFF)
+    if enforced != (mode == MdsMode.ENFORCE):
         raise PolicyRefused(PolicyCode.VALUE, "mdsMode")
 
 
