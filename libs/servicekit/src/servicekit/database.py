@@ -7,6 +7,7 @@ ask which it is, except through ``Database.dialect``.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -15,7 +16,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, event, text
+from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, event, func, select, text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
@@ -46,6 +47,7 @@ __all__ = [
     "fetch_within",
     "for_update",
     "insert_ignore",
+    "lock_name",
     "normalised_url",
     "translate_error",
 ]
@@ -389,6 +391,16 @@ def for_update(
     if dialect == "sqlite":
         return statement
     return statement.with_for_update(skip_locked=skip_locked, nowait=nowait, of=of)
+
+
+async def lock_name(session: AsyncSession, name: str) -> None:
+    """Have a name alone until the end of the transaction: for what shall be there once and has no row yet.
+
+    To be taken before rows are locked. SQLite needs nothing, as above.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def conflict_insert(dialect: str, table: Any) -> postgresql.Insert:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -149,6 +150,20 @@ async def test_a_credential_is_registered_once(desk: Desk) -> None:
     again = made_with_id(authenticator, authenticator.passkeys[-1].id, waiting["challenge"])
     assert refusal(await desk.send_registration(again)) == "PASSKEY_DUPLICATE"
     assert (await desk.state(waiting["activationId"]))[0] == "REMOVED"
+
+
+@pytest.mark.dialects("sqlite", "postgresql")
+async def test_of_parallel_registrations_of_a_credential_one_passes(desk: Desk) -> None:
+    users = USER, "bert"
+    for number in range(4):
+        made = [
+            made_with_id(Authenticator(), bytes([number]) * 16, (await desk.waiting(user))["challenge"])
+            for user in users
+        ]
+        answers = await asyncio.gather(*(desk.send_registration(one) for one in made))
+        assert sorted(status for status, _ in answers) == [200, 400]
+        [refused] = [answer for answer in answers if answer[0] == 400]
+        assert refusal(refused) == "PASSKEY_DUPLICATE"
 
 
 @pytest.mark.dialects("sqlite", "postgresql")

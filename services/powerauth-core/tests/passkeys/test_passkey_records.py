@@ -72,9 +72,18 @@ async def test_passkeys_are_found_by_user_credential_and_application(
     )
 
     batches = reads.batches(core.database.fetch, core.row_macs, application.application_id, size=1)
-    assert [[each.activation_id for each in batch] async for batch in batches] == [[known], [], [later], []]
+    assert [[each.activation_id for each in batch] async for batch in batches] == [[known], [], [later]]
     counted = await reads.count_by_aaguid(core.database.fetch, core.row_macs, application.application_id)
     assert counted == {uuid.UUID("bada5566-a7aa-401f-bd96-45619a55120d"): 2}
+
+
+async def test_passkeys_of_one_id_are_of_one_batch(core: Core, application: TestApplication) -> None:
+    one, *same = [
+        await store(core, application, credential_id, OF_THE_ORIGINAL)
+        for credential_id in ("MTIz", "NDU2", "NDU2", "NDU2")
+    ]
+    batches = reads.batches(core.database.fetch, core.row_macs, application.application_id, size=2)
+    assert [{each.activation_id for each in batch} async for batch in batches] == [{one}, {*same}]
 
 
 async def test_what_another_has_written_is_no_passkey_to_use(

@@ -154,9 +154,10 @@ async def _take(
     ports: Ports, session: AsyncSession, asked: Registration, rules: Rules, answered: bytes, made: Made
 ) -> Passkey | PolicyRefused:
     """Store the passkey or end what waits for it; a refusal is returned, since what it does has to stay."""
-    waiting, others = await _lock(ports, session, asked, rules, answered)
     registered = made.registered
     credential_id = b64encode(registered.credential_id)
+    await repository.lock_credential(session, rules.known.application_rid, credential_id)
+    waiting, others = await _lock(ports, session, asked, rules, answered)
     duplicate = await repository.is_registered(session, rules.known.application_rid, credential_id)
     try:
         accepted = evaluation.registration(rules.policy, registered, rules.facts(ports, duplicate=duplicate))

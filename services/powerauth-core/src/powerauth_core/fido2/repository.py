@@ -12,6 +12,7 @@ from powerauth_contracts.enums import ActivationProtocol
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import CREATED, REMOVED
 from powerauth_core.fido2.models import Fido2Authenticator
+from servicekit.database import lock_name
 
 _PASSKEY = Activation.protocol == ActivationProtocol.FIDO2.value
 
@@ -34,6 +35,11 @@ async def waiting(
     )
     found = (await session.execute(statement.limit(1))).one_or_none()
     return None if found is None else (found[0], found[1])
+
+
+async def lock_credential(session: AsyncSession, application_rid: int, credential_id: str) -> None:
+    """Let nobody else register this id (Base64) in the application until the end of the transaction."""
+    await lock_name(session, f"passkey\0{application_rid}\0{credential_id}")
 
 
 async def is_registered(session: AsyncSession, application_rid: int, credential_id: str) -> bool:
