@@ -212,9 +212,20 @@ async def approved(api: Api, bank: str) -> Any:
     assert (await api.ok("operation/template/create", **template))["issueTokens"] is True
     await api.ok("operation/template/create", **template | {"templateName": "silent", "issueTokens": False})
 
-    async def make(*, name: str = "login", approve: bool = True) -> str:
+    async def make(
+        *,
+        name: str = "login",
+        approve: bool = True,
+        created: Mapping[str, Any] | None = None,
+        **said: Any,
+    ) -> str:
         made = await api.ok(
-            "operation/create", userId="alice", applications=[bank], templateName=name, parameters={}
+            "operation/create",
+            userId="alice",
+            applications=[bank],
+            templateName=name,
+            parameters={},
+            additionalData=created,
         )
         if approve:
             await api.ok(
@@ -224,7 +235,7 @@ async def approved(api: Api, bank: str) -> Any:
                 applicationId=bank,
                 data=made["data"],
                 signatureType="POSSESSION_KNOWLEDGE",
-                additionalData={"authFactor": "possession_knowledge", "username": "Alice"},
+                additionalData={"authFactor": "possession_knowledge", "username": "Alice"} | said,
             )
         operation_id: str = made["id"]
         return operation_id
@@ -257,6 +268,16 @@ async def test_tk_9_an_approved_operation_is_exchanged_once(
     assert await stranger.error(grant_type=GRANT, operation_id=operation) == "invalid_grant"
     later(seconds=61)
     assert await web.error(grant_type=GRANT, operation_id=operation) == "invalid_grant", "a minute later"
+
+
+async def test_only_an_approval_says_how_it_was_made(web: Party, approved: Any, phone: Any) -> None:
+    """Who creates an operation does not choose what its tokens claim."""
+    chosen = {"authFactor": "possession_biometry", "activationId": phone.activation_id, "credentialId": "x"}
+    operation = await approved(created=chosen, authFactor=None)
+    wrong = await web.error(grant_type=GRANT, operation_id=operation, activation_id=phone.activation_id)
+    assert wrong == "invalid_grant"
+    told = await web.told((await web.token(grant_type=GRANT, operation_id=operation))["access_token"])
+    assert (told["amr"], told.get("acr")) == ([], None)
 
 
 async def test_tk_9_of_replicas_one_exchanges_an_operation(

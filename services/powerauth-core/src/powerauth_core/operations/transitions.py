@@ -17,6 +17,9 @@ from powerauth_core.operations.stored import OperationRow, StoredOperation
 from powerauth_core.operations.user_agent import with_device
 
 AdditionalData = Mapping[str, Any] | None
+OF_APPROVAL = frozenset({"activationId", "authFactor", "credentialId", "userVerified"})
+"""Members of the additional data that tokens are made of: after an approval they are what it said, or absent,
+whatever was said when the operation was created or a failure counted (spec/device-trust.md §2.5)."""
 
 
 @dataclass(slots=True)
@@ -70,7 +73,7 @@ def approval_attempted(
         user_id=attempt.user_id,
         status=OperationStatus.APPROVED,
         timestamp_finalized=now,
-        additional_data=_merged(operation.row, additional_data),
+        additional_data=_as_approved(operation.row, additional_data),
     )
 
 
@@ -142,6 +145,13 @@ def _guessed(row: OperationRow, attempt: ApprovalAttempt | None) -> bool:
 
 def _merged(row: OperationRow, additional_data: AdditionalData) -> dict[str, Any] | None:
     return {**(row.additional_data or {}), **additional_data} if additional_data else row.additional_data
+
+
+def _as_approved(row: OperationRow, additional_data: AdditionalData) -> dict[str, Any] | None:
+    before = row.additional_data
+    if before is not None and not OF_APPROVAL.isdisjoint(before):
+        row = replace(row, additional_data={n: v for n, v in before.items() if n not in OF_APPROVAL})
+    return _merged(row, additional_data)
 
 
 def _transition(
