@@ -47,6 +47,7 @@ OWN = {
     "powerauth-protocol",
     "powerauth-contracts",
     "powerauth-sdk",
+    "powerauth-passphrase-meter",
     "powerauth-servicekit",
     "powerauth-core",
     "powerauth-enrollment",

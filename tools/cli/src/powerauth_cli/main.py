@@ -29,6 +29,7 @@ _ELSEWHERE = {
     "passkeys": "powerauth_cli.core_commands:passkeys",
     "mds": "powerauth_cli.core_commands:mds",
     "integration": "powerauth_cli.integrations:app",
+    "passphrase": "powerauth_cli.passphrase_commands:app",
     "push": "powerauth_cli.push_commands:app",
     "admin": "powerauth_cli.administrators:app",
 }
