@@ -28,7 +28,7 @@ suite: dev
 # The generated input of `make test`, twenty times as much.
 fuzz: dev
 	POWERAUTH_FUZZ_SCALE=20 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
-	POWERAUTH_FUZZ_SCALE=100 $(PYTEST) -q -m fuzz services/powerauth-core/tests/passkeys
+	POWERAUTH_FUZZ_SCALE=100 $(PYTEST) -q -m fuzz services/powerauth-core/tests/passkeys services/powerauth-core/tests/fingerprints
 
 # What `make test` proves in short, at length: replicas killed, replaced, and with a wrong clock, a database that fails
 # over, providers and campaigns that break off, keys that are exchanged, all for minutes under load.

@@ -72,7 +72,7 @@ def role(module: str) -> str:
         return "contract"
     if room in RUNTIME and not rest:
         return "runtime"
-    if room in ("kernel", "passkeys") or not rest or module in FACTS:
+    if room in ("kernel", "passkeys", "fingerprints") or not rest or module in FACTS:
         return "ground"
     return ROLES.get(rest[-1], "use case")
 
