@@ -28,6 +28,7 @@ PERIODS = {
     "cleanSignedTokens": 3_600,
     "rotateSigningKeys": 86_400,
     "cleanBindingTickets": 600,
+    "cleanFingerprints": 86_400,
     "createAuditPartitions": 3_600,
     "applyAuditRetention": 86_400,
     "watchPasskeyFiles": 3_600,

@@ -43,6 +43,7 @@ def all_jobs(core: Core) -> list[Job]:
         "cleanSignedTokens": settings.job_jwt_cleanup_ms,
         "rotateSigningKeys": settings.job_jwt_rotation_ms,
         "cleanBindingTickets": settings.job_ticket_cleanup_ms,
+        "cleanFingerprints": settings.job_fingerprint_cleanup_ms,
         CREATE_AUDIT_PARTITIONS: settings.job_audit_partitions_ms,
         "applyAuditRetention": settings.job_audit_retention_ms,
         WATCH_PASSKEY_FILES: settings.job_passkey_files_ms,
@@ -106,6 +107,12 @@ async def _revalidate_passkeys_when_due(core: Core) -> None:
     await revalidation.run_when_due(core)
 
 
+async def _delete_unseen_fingerprints(core: Core) -> None:
+    from powerauth_core.fingerprint_records import service  # noqa: PLC0415 - models of a payload, for devices
+
+    await service.delete_unseen(core.database, core.settings.fingerprint_retention_days)
+
+
 async def _expire_unique_values(core: Core) -> None:
     await replay.delete_expired(core.database)
     await limits.drop_idle(core.database)
@@ -125,6 +132,7 @@ _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
     "cleanSignedTokens": sessions.delete_expired,
     "rotateSigningKeys": key_administration.rotate_due,
     "cleanBindingTickets": lambda core: binding_tickets.delete_expired(core.database),
+    "cleanFingerprints": _delete_unseen_fingerprints,
     CREATE_AUDIT_PARTITIONS: _create_audit_partitions,
     "applyAuditRetention": retention.apply_retention,
     WATCH_PASSKEY_FILES: watching.watch,

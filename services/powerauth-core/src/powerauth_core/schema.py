@@ -12,6 +12,7 @@ from powerauth_core.binding_tickets import models as binding_tickets
 from powerauth_core.callbacks import models as callbacks
 from powerauth_core.fido2 import models as fido2
 from powerauth_core.fido_metadata import models as fido_metadata
+from powerauth_core.fingerprint_records import models as fingerprint_records
 from powerauth_core.integrations import models as integrations
 from powerauth_core.jwt import models as jwt
 from powerauth_core.kernel.base import Base, PlainTimestamp
@@ -43,6 +44,7 @@ DOMAINS = (
     dmz,
     fido2,
     fido_metadata,
+    fingerprint_records,
     integrations,
     jwt,
     keystore,

@@ -278,6 +278,10 @@ class JobSettings(ServiceSettings):
     """How often keys of signed tokens are looked at, whether one is due for another."""
     job_ticket_cleanup_ms: int = Field(default=600_000, ge=0)
     """How often binding tickets are deleted that were over a day ago."""
+    job_fingerprint_cleanup_ms: int = Field(default=86_400_000, ge=0)
+    """How often fingerprints are deleted that were not seen for long."""
+    fingerprint_retention_days: int = Field(default=400, ge=1)
+    """Days after which a device's fingerprint is deleted that was not seen again."""
 
 
 class AuditSettings(ServiceSettings):

@@ -42,6 +42,7 @@ SPREAD = {
     "pa_jwt_session": Place("session_id", "session"),
     "pa_jwt_user": Place("user_id", "user"),
     "dt_ticket": Place("hash", "ticket"),
+    "dt_fingerprint": Place("fingerprint_id", "fingerprint"),
     "pa_recovery_code": Place("id", "recovery"),
     "pa_recovery_puk": Place("recovery_code_id", "recovery"),
     "dt_lockout": Place("subject", "attempt"),

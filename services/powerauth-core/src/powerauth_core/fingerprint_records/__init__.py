@@ -1,0 +1,1 @@
+"""Fingerprints of devices and keys, as they are stored."""
