@@ -72,6 +72,13 @@ def test_the_door_is_the_agreed_one() -> None:
         "jwt/revoke",
         "jwt/token",
         "jwt/user-info",
+        "passkey/assertion",
+        "passkey/assertion/options",
+        "passkey/list",
+        "passkey/registration",
+        "passkey/registration/options",
+        "passkey/remove",
+        "passkey/rename",
         "signed/verify",
         "signed/operation/approve",
         "signed/operation/reject",
@@ -349,6 +356,9 @@ async def test_no_path_and_no_query_carries_parameters(connect: Connect) -> None
             assert found == ["path"], (
                 "the issuer of an application's tokens is an address (device-trust §2.1)"
             )
+            continue
+        if path.startswith("/api/passkey/{activation_id}"):
+            assert found == ["path"], "a user's own passkey is an address (device-trust §4.9)"
             continue
         assert "{" not in path
         assert not {"path", "query"} & set(found), path

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 
 def test_nothing_is_outside_the_doors_but_health_and_documentation(shared_app: FastAPI) -> None:
-    prefixes = ("/rest/v3/", "/dmz/v1/", "/actuator/")
+    prefixes = ("/rest/v3/", "/fido2/", "/dmz/v1/", "/actuator/")
     assert [path for path in shared_app.openapi()["paths"] if not path.startswith(prefixes)] == []
 
 

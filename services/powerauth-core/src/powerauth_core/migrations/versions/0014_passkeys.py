@@ -13,13 +13,29 @@ TS = sa.DateTime().with_variant(postgresql.TIMESTAMP(precision=6), "postgresql")
 PASSKEYS = sa.text("protocol = 'fido2'")
 
 
+WIDER = {"device_public_key_base64": 1000, "external_id": 1400}
+"""Columns of `pa_activation`, 255 characters long until now."""
+
+
+def _widen(name: str, length: int) -> None:
+    if op.get_bind().dialect.name != "sqlite":
+        op.alter_column("pa_activation", name, type_=sa.String(length), existing_type=sa.String(255))
+        return
+    # A table that others refer to can not be made anew while it has rows, and SQLite enforces no length: the
+    # declaration alone is changed, as its documentation of ALTER TABLE says.
+    op.execute("PRAGMA writable_schema = ON")
+    op.execute(
+        "UPDATE sqlite_master SET sql ="  # noqa: S608 - our names
+        f" replace(sql, '{name} VARCHAR(255)', '{name} VARCHAR({length})')"
+        " WHERE type = 'table' AND name = 'pa_activation'"
+    )
+    op.execute("PRAGMA writable_schema = RESET")
+
+
 def upgrade() -> None:
     """Add tables and an index that nobody else knows, and room for RSA keys and for long credential ids."""
-    with op.batch_alter_table("pa_activation") as activation:
-        activation.alter_column(
-            "device_public_key_base64", type_=sa.String(1000), existing_type=sa.String(255)
-        )
-        activation.alter_column("external_id", type_=sa.String(1400), existing_type=sa.String(255))
+    for name, length in WIDER.items():
+        _widen(name, length)
     op.create_index(
         "pa_activation_passkey_idx",
         "pa_activation",
