@@ -50,7 +50,17 @@ def same() -> str:
     return "00000000-0000-4000-8000-000000000000"
 
 
-REPLACEMENTS: dict[str, Callable[..., Any]] = {"always": always, "never": never, "same": same}
+def same_again() -> str:
+    """One id, and another one than `same`, for a second case."""
+    return "00000000-0000-4000-8000-00000000fd02"
+
+
+REPLACEMENTS: dict[str, Callable[..., Any]] = {
+    "always": always,
+    "never": never,
+    "same": same,
+    "same again": same_again,
+}
 """Of parts of the core, for what cannot be brought about from outside."""
 
 
