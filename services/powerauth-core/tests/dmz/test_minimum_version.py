@@ -29,6 +29,18 @@ REFUSED_ANYWAY = "ERR0008"
 SPAWN_SINCE = ProtocolVersion.V3_2
 VERSIONED = {"protocolVersion", "signatureVersion", "header", "authorization", "encryption"}
 """Members of request models that carry a version."""
+BROWSERS = {
+    "/dmz/v1/passkey/registration/options",
+    "/dmz/v1/passkey/list",
+    "/dmz/v1/passkey/rename",
+    "/dmz/v1/passkey/remove",
+    "/dmz/v1/passkey/assertion/options",
+    "/dmz/v1/jwt/token",
+    "/dmz/v1/jwt/introspect",
+    "/dmz/v1/jwt/revoke",
+    "/dmz/v1/jwt/user-info",
+}
+"""Calls of browsers and of clients of signed tokens, whose authorization is mostly no signature."""
 
 Request = dict[str, Any]
 
@@ -266,7 +278,7 @@ def test_table_has_every_call_that_carries_a_version(doors: Doors, shared_app: F
         content = methods.get("post", {}).get("requestBody", {}).get("content", {})
         if content and VERSIONED & members(members(_schema(content))["requestObject"]).keys():
             found.add(path)
-    assert found == doors.table().keys()
+    assert found - BROWSERS == doors.table().keys()
 
 
 def _schema(content: dict[str, Any]) -> dict[str, Any]:
