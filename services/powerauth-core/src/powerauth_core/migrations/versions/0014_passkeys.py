@@ -13,16 +13,10 @@ TS = sa.DateTime().with_variant(postgresql.TIMESTAMP(precision=6), "postgresql")
 PASSKEYS = sa.text("protocol = 'fido2'")
 
 
-WIDER = {"device_public_key_base64": 1000, "external_id": 1400}
-"""Columns of `pa_activation`, 255 characters long until now."""
-
-
-def _widen(name: str, length: int) -> None:
-    if op.get_bind().dialect.name != "sqlite":
-        op.alter_column("pa_activation", name, type_=sa.String(length), existing_type=sa.String(255))
-        return
-    # A table that others refer to can not be made anew while it has rows, and SQLite enforces no length: the
-    # declaration alone is changed, as its documentation of ALTER TABLE says.
+def _declare(name: str, length: int) -> None:
+    """A table that others refer to can not be made anew while it has rows, and SQLite enforces no length: the
+    declaration alone is changed, as its documentation of ALTER TABLE says.
+    """
     op.execute("PRAGMA writable_schema = ON")
     op.execute(
         "UPDATE sqlite_master SET sql ="  # noqa: S608 - our names
@@ -34,8 +28,17 @@ def _widen(name: str, length: int) -> None:
 
 def upgrade() -> None:
     """Add tables and an index that nobody else knows, and room for RSA keys and for long credential ids."""
-    for name, length in WIDER.items():
-        _widen(name, length)
+    if op.get_bind().dialect.name == "sqlite":
+        _declare("device_public_key_base64", 1000)
+        _declare("external_id", 1400)
+    else:
+        op.alter_column(
+            "pa_activation",
+            "device_public_key_base64",
+            type_=sa.String(1000),
+            existing_type=sa.String(255),
+        )
+        op.alter_column("pa_activation", "external_id", type_=sa.String(1400), existing_type=sa.String(255))
     op.create_index(
         "pa_activation_passkey_idx",
         "pa_activation",
