@@ -27,6 +27,7 @@ from powerauth_core.exchange import statements as exchange
 from powerauth_core.fido2 import statements as sign_ins
 from powerauth_core.operations import reads as operations
 from powerauth_core.operations import statements as changed_operations
+from powerauth_core.passkey_administration import reads as figures
 from powerauth_core.passkey_records import reads as passkeys
 from powerauth_core.schema import metadata
 from powerauth_core.temporary_keys import memory as temporary_keys
@@ -69,6 +70,8 @@ READS: dict[str, tuple[Read, list[tuple[Any, ...]]]] = {
     "passkeys of a user": (passkeys.OF_USER, [(USUAL, None), (USUAL, ["app-1"])]),
     "passkey of a credential": (passkeys.BY_CREDENTIAL, [("credential-7", ["app-1", "app-2"])]),
     "passkey and its operation": (sign_ins.FIND, [("credential-7", ["app-1"], "id-7")]),
+    "passkeys of some users": (figures.PASSKEYS, [("app-1", [USUAL, "user-8"])]),
+    "users with a phone": (figures.WITH_PHONE, [("app-1", [USUAL, "user-8"])]),
     "passkeys of an application": (passkeys.BATCH_OF_APPLICATION, [("app-1", "credential-7", 100)]),
     "operation": (operations.FIND, [("id-7", None), ("id-7", ["app-1"])]),
     "operations of a user": (
@@ -267,6 +270,8 @@ CROSSING = {
     "passkey and its operation": {"all shards of pa_activation", "asks activation, operation"},
     "passkey of a credential": {"all shards of pa_activation"},
     "passkeys of a user": {"all shards of pa_activation"},
+    "passkeys of some users": {"all shards of pa_activation"},
+    "users with a phone": {"all shards of pa_activation"},
     "passkeys of an application": {"all shards of pa_activation"},
     "pending operations of a user": BY_USER,
     "sign-ins, written": {"writes activation, operation, temporary key"},

@@ -17,7 +17,7 @@ _OF_USERS = (
     f" AND a.activation_status = {ActivationStatus.ACTIVE.code}"
 )
 PASSKEYS = Read(
-    f"SELECT {WHOLE} {_OF_USERS} AND a.protocol = '{ActivationProtocol.FIDO2}' AND a.external_id > ''",
+    f"SELECT {WHOLE} {_OF_USERS} AND a.external_id > '' AND a.protocol = '{ActivationProtocol.FIDO2}'",
     ("varchar", LIST),
 )
 WITH_PHONE = Read(
