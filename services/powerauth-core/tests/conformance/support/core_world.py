@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -45,22 +46,7 @@ async def never(*_arguments: Any, **_named: Any) -> bool:
     return False
 
 
-def same() -> str:
-    """Every generated id is this one."""
-    return "00000000-0000-4000-8000-000000000000"
-
-
-def same_again() -> str:
-    """One id, and another one than `same`, for a second case."""
-    return "00000000-0000-4000-8000-00000000fd02"
-
-
-REPLACEMENTS: dict[str, Callable[..., Any]] = {
-    "always": always,
-    "never": never,
-    "same": same,
-    "same again": same_again,
-}
+REPLACEMENTS: dict[str, Callable[..., Any]] = {"always": always, "never": never}
 """Of parts of the core, for what cannot be brought about from outside."""
 
 
@@ -70,6 +56,7 @@ class World:
 
     :ivar request: members of the call, once they are made
     :ivar answer: its response object
+    :ivar same: the id that is made where every generated one is to be the same
     """
 
     core: Core
@@ -80,6 +67,7 @@ class World:
     authenticator: Authenticator = field(default_factory=Authenticator)
     request: dict[str, Any] = field(default_factory=dict)
     answer: Any = None
+    same: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @classmethod
     async def create(cls, core: Core, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> World:
@@ -156,7 +144,9 @@ class World:
                 case "row":
                     await self.change(**content)
                 case "patch":
-                    self.monkeypatch.setattr(content[0], REPLACEMENTS[content[1]])
+                    self.monkeypatch.setattr(
+                        content[0], (REPLACEMENTS | {"same": lambda: self.same})[content[1]]
+                    )
                 case "hide":
                     self.core.activation_keys._entries.clear()
                     self.monkeypatch.setattr(self.core.cipher, "keys", MasterKeys(None))
