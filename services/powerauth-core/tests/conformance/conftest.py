@@ -19,7 +19,6 @@ from core_world import World  # noqa: E402 - the folder is on the path now
 
 from powerauth_core.app import create_app  # noqa: E402
 from powerauth_core.container import Core  # noqa: E402
-from powerauth_core.fido_metadata.memory import FidoMetadata  # noqa: E402
 from powerauth_core.settings import CoreSettings  # noqa: E402
 from servicekit.database import Dialect  # noqa: E402
 from servicekit.serving import lifespan_of  # noqa: E402
@@ -57,10 +56,7 @@ async def served(
 
 @pytest_asyncio.fixture
 async def world(served: tuple[Core, httpx2.AsyncClient], monkeypatch: pytest.MonkeyPatch) -> World:
-    """A new application, and everything that a case names; metadata of another case is forgotten."""
-    core = served[0]
-    if core.fido_metadata.number is not None:
-        core.fido_metadata = FidoMetadata(core.settings, core.database)
+    """A new application, and everything that a case names."""
     return await World.create(*served, monkeypatch)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import text
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
+from powerauth_core.fido_metadata.memory import FidoMetadata
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.authenticator import Authenticator
 from powerauth_sdk.config import App
@@ -71,7 +72,8 @@ class World:
 
     @classmethod
     async def create(cls, core: Core, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> World:
-        """A world with a new application."""
+        """A world with a new application, and without the metadata that another case may have loaded."""
+        core.fido_metadata = FidoMetadata(core.settings, core.database)
         world = cls(core, http, monkeypatch)
         name = f"app-{next(_numbers)}"
         await world.ok("application/create", applicationId=name)
