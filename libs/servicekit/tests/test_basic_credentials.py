@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit.callers import basic_header, parse_basic
+from servicekit.callers import basic_header, parse_basic, parse_bearer
 
 
 def _encoded(text: bytes) -> str:
@@ -47,6 +47,23 @@ def test_basic_credentials_are_utf8_split_at_the_first_colon(
 )
 def test_anything_else_is_no_credentials(header: str | None) -> None:
     assert parse_basic(header) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        ("Bearer abc", "abc"),
+        ("bEARER  abc ", "abc"),
+        ("Bearer ", ""),
+        ("Bearer", None),
+        ("Bearerabc", None),
+        ("Basic abc", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_bearer_token_stands_behind_its_scheme(header: str | None, token: str | None) -> None:
+    assert parse_bearer(header) == token
 
 
 @given(st.text())

@@ -1,5 +1,6 @@
-"""Who a request comes from: the client's address, the part of it that a rate limit counts, and HTTP Basic
-credentials (spec/core-api.md §1.1, spec/cloud-api.md §1.3).
+"""Who a request comes from: the client's address, the part of it that a rate limit counts, and what an
+``Authorization`` header holds, HTTP Basic credentials or a bearer token (spec/core-api.md §1.1,
+spec/cloud-api.md §1.3).
 
 `X-Forwarded-For` is believed only as far as the configured proxies wrote it: spec/enrollment-api.md §10.9.
 """
@@ -107,6 +108,12 @@ def parse_basic(header: str | None) -> tuple[str, str] | None:
     if not colon or "\x00" in text:
         return None
     return user, password
+
+
+def parse_bearer(header: str | None) -> str | None:
+    """Token of an ``Authorization`` header, empty if only the scheme stands there; ``None`` without that."""
+    scheme, space, token = (header or "").partition(" ")
+    return token.strip() if space and scheme.lower() == "bearer" else None
 
 
 def basic_header(user: str, password: str) -> str:

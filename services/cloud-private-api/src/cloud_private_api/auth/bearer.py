@@ -27,6 +27,7 @@ from cloud_private_api.auth.login import Login
 from cloud_private_api.errors import REALM, Unauthorized
 from cloud_private_api.settings import SecuritySettings
 from powerauth_contracts.wire import is_storable
+from servicekit.callers import parse_bearer
 from servicekit.logs import get_logger
 
 CLOCK_SKEW_SECONDS = 60
@@ -68,9 +69,8 @@ class BearerAuthenticator:
 
         :raises Unauthorized: no token, or one that fails any check
         """
-        scheme, _, token = (login.authorization or "").partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+        token = parse_bearer(login.authorization)
+        if not token or len(token) > MAX_TOKEN:
             raise Unauthorized
         try:
             return await self._caller(await self._verified_claims(token))

@@ -11,19 +11,16 @@ from enrollment.passkeys import service
 from enrollment.passkeys.service import Browser
 from enrollment.pipeline.incoming import counting_failures, receive_json
 from enrollment.wire import ok_response
+from servicekit.callers import parse_bearer
 from servicekit.edge.routing import LateRoute
 
 router = APIRouter(prefix="/api/passkey", tags=["Passkeys"], route_class=LateRoute)
 
-_BEARER = "bearer "
-
 
 async def _browser(request: Request) -> Browser:
-    scheme_and_token = request.headers.get("Authorization", "")
-    is_bearer = scheme_and_token[: len(_BEARER)].lower() == _BEARER
     return Browser(
         incoming=await receive_json(request),
-        access_token=scheme_and_token[len(_BEARER) :].strip() if is_bearer else None,
+        access_token=parse_bearer(request.headers.get("Authorization")),
         address=enrollment_of(request).client_address(request),
         user_agent=user_agent(request),
     )

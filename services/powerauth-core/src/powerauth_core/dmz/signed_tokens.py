@@ -20,6 +20,7 @@ from powerauth_core.jwt.user_info import user_info as claims_of_user
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.token_errors import AccessTokenInvalid, GrantRefused
 from powerauth_core.templates.rules import etag_of
+from servicekit.callers import parse_bearer
 
 _MAX_FIELDS = 40
 _BASIC = 'Basic realm="oidc"'
@@ -59,7 +60,10 @@ async def revoke(ports: Ports, request: FormRequest) -> OAuthAnswer:
 async def user_info(ports: Ports, request: UserInfoRequest) -> OAuthAnswer:
     """``jwt/user-info``."""
     try:
-        claims = await claims_of_user(ports, _bearer_token(request.authorization))
+        token = parse_bearer(request.authorization)
+        if not token:
+            raise AccessTokenInvalid
+        claims = await claims_of_user(ports, token)
     except AccessTokenInvalid:
         return OAuthAnswer(
             status=401, content={"error": "invalid_token"}, authenticate='Bearer error="invalid_token"'
@@ -121,13 +125,6 @@ def _token_in(form: Mapping[str, str]) -> str:
     if not found:
         raise GrantRefused("invalid_request", "token is missing")
     return found
-
-
-def _bearer_token(authorization: str | None) -> str:
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise AccessTokenInvalid
-    return token.strip()
 
 
 def _refused(refusal: GrantRefused) -> OAuthAnswer:
