@@ -101,16 +101,12 @@ async def find(ports: Ports, session: AsyncSession, ticket: str) -> Vouched:
     return await _vouched(ports, session, await repository.find(session, hash_of(ticket)))
 
 
-async def redeem(ports: Ports, session: AsyncSession, ticket: str) -> Vouched:
+async def redeem_hashed(ports: Ports, session: AsyncSession, hashed: str) -> Vouched:
     """Use a ticket in the caller's transaction: of several exactly one passes, unless it rolls back.
 
+    :param hashed: `hash_of` it, which is all that is kept of one between two steps
     :raises TicketInvalid: unknown, over or used
     """
-    return await redeem_hashed(ports, session, hash_of(ticket))
-
-
-async def redeem_hashed(ports: Ports, session: AsyncSession, hashed: str) -> Vouched:
-    """The same for who kept its hash alone."""
     row = await repository.find(session, hashed, lock=True)
     vouched = await _vouched(ports, session, row)
     assert row is not None
