@@ -94,9 +94,7 @@ async def registration_options(
     :raises TicketInvalid: the ticket is not
     :raises FeatureDisabled: the application has no passkeys in browsers
     """
-    await check_rate(
-        ports.database, OPTIONS, request.client_address, ports.settings.passkey_requests_per_minute
-    )
+    await _count(ports, OPTIONS, request.client_address)
     content = signed.body_bytes(request.body)
     body = _body(content)
     begun: Begun | None
@@ -133,9 +131,7 @@ async def register(ports: Ports, request: PasskeyRegistrationRequest) -> Passkey
     from powerauth_core.passkey_sessions import own, registration  # noqa: PLC0415 - heavy
     from powerauth_core.passkeys.ceremony import RegistrationAnswer  # noqa: PLC0415 - heavy
 
-    await check_rate(
-        ports.database, ANSWERS, request.client_address, ports.settings.passkey_requests_per_minute
-    )
+    await _count(ports, ANSWERS, request.client_address)
     credential = request.credential
     answer = RegistrationAnswer(
         credential_id=_bytes(credential.credential_id),
@@ -174,9 +170,7 @@ async def assertion_options(
     """``passkey/assertion/options``; raises as `sign_in.begin`."""
     from powerauth_core.passkey_sessions import sign_in  # noqa: PLC0415 - heavy
 
-    await check_rate(
-        ports.database, OPTIONS, request.client_address, ports.settings.passkey_requests_per_minute
-    )
+    await _count(ports, OPTIONS, request.client_address)
     context = {
         "client_id": request.client_id,
         "nonce": request.nonce,
@@ -203,9 +197,7 @@ async def assert_passkey(ports: Ports, request: PasskeyAssertionRequest) -> Pass
     from powerauth_core.passkey_sessions import completion  # noqa: PLC0415 - heavy
     from powerauth_core.passkeys.ceremony import AssertionAnswer  # noqa: PLC0415 - heavy
 
-    await check_rate(
-        ports.database, ANSWERS, request.client_address, ports.settings.passkey_requests_per_minute
-    )
+    await _count(ports, ANSWERS, request.client_address)
     credential, response = request.credential, request.credential.response
     answer = AssertionAnswer(
         credential_id=_bytes(credential.credential_id),
@@ -241,6 +233,11 @@ async def remove(ports: Ports, request: PasskeyRemoveRequest) -> PasskeyActionAn
 
     await own.remove(ports, request.access_token, request.activation_id)
     return PasskeyActionAnswer(activation_id=request.activation_id)
+
+
+async def _count(ports: Ports, what: str, address: str | None) -> None:
+    """:raises TooManyRequests: the client's network asks for too much"""
+    await check_rate(ports.database, what, address, ports.settings.passkey_requests_per_minute)
 
 
 def _body(content: bytes) -> RegistrationBody:
