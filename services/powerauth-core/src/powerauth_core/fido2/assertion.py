@@ -42,7 +42,7 @@ from servicekit.additions import Additions
 
 _NOBODY: Final = ""
 """Id that no activation has."""
-_SHORT_ID: Final = 32
+SHORT_ID: Final = 32
 """Bytes of a credential id of the special model, which sends the operation's data behind it."""
 
 
@@ -175,7 +175,7 @@ async def verify(
     context = await _context(ports, application_id)
     credential_id = b64encode(asked.answer.credential_id)
     found = await _find(ports, credential_id, application_id, asked.operation_id)
-    if found.passkey is None and len(asked.answer.credential_id) > _SHORT_ID:
+    if found.passkey is None and len(asked.answer.credential_id) > SHORT_ID:
         asked, found = await _find_special(ports, asked, found, context)
     decision = sign_in.decide(asked, found.passkey, found.operation, context)
     if not await _written(ports, found, decision, accepted):
@@ -230,7 +230,7 @@ async def _find_special(
     ports: Ports, asked: SignIn, unknown: Found, context: Context
 ) -> tuple[SignIn, Found]:
     """The special model sends more than its credential id."""
-    short = asked.answer.credential_id[:_SHORT_ID]
+    short = asked.answer.credential_id[:SHORT_ID]
     application_id = context.rules.known.application_id
     found = await _find(ports, b64encode(short), application_id, asked.operation_id)
     model = None if found.passkey is None else context.models.get(str(found.passkey.extras.aaguid))

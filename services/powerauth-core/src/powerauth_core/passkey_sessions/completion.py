@@ -45,9 +45,6 @@ from powerauth_core.passkeys.refusals import (
 from powerauth_protocol.common.encoding import b64decode, b64encode, b64url_encode
 from servicekit import clock
 
-_SHORT_ID = 32
-"""Bytes of a credential id of the special model, which sends the operation's data behind it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -158,7 +155,7 @@ async def _approve(ports: Ports, taken: _Session, known: BrowserPolicy, answer: 
 def _is_offered(allowed: list[str] | None, answer: AssertionAnswer) -> bool:
     if allowed is None:
         return True
-    ids = answer.credential_id, answer.credential_id[:_SHORT_ID]
+    ids = answer.credential_id, answer.credential_id[: assertion.SHORT_ID]
     return any(b64encode(one) in allowed for one in ids)
 
 
