@@ -158,12 +158,10 @@ def _impact(ports: Ports, proposal: Proposal, figures: Figures) -> Impact:
 
 
 def _judged(ports: Ports, policy: Policy | None, upstream: UpstreamKeys) -> Judged:
-    if policy is None:
-        listed = Effect.NONE if upstream.aaguids is None else Effect.ADVISORY
-        lists = dict.fromkeys(("aaguidAllowList", "aaguidBlockList"), Effect.NONE)
-        return Judged(effective=lists | {"upstreamAaguids": listed}, warnings=[])
-    sources = ports.fido_metadata.sources(policy, upstream.roots)
-    warnings = policies.warnings(policy, sources, clock.now().replace(tzinfo=UTC))
+    warnings: list[str] = []
+    if policy is not None:
+        sources = ports.fido_metadata.sources(policy, upstream.roots)
+        warnings = policies.warnings(policy, sources, clock.now().replace(tzinfo=UTC))
     return Judged(effective=policies.effective(policy, upstream.aaguids), warnings=warnings)
 
 

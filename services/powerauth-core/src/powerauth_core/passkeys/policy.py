@@ -201,13 +201,17 @@ def written(policy: Policy) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value or name not in _ABSENT_IF_EMPTY}
 
 
-def effective(policy: Policy, upstream_aaguids: Collection[str] | None) -> dict[str, Effect]:
-    """Which lists hold against a client that lies."""
+def effective(policy: Policy | None, upstream_aaguids: Collection[str] | None) -> dict[str, Effect]:
+    """Which lists hold against a client that lies; without a policy there is the original's at most."""
+    upstream = Effect.NONE if upstream_aaguids is None else Effect.ADVISORY
+    if policy is None:
+        none = dict.fromkeys(("aaguidAllowList", "aaguidBlockList"), Effect.NONE)
+        return none | {"upstreamAaguids": upstream}
     block_binds = policy.mds_mode is MdsMode.ENFORCE and not policy.allow_synced_passkeys
     return {
         "aaguidAllowList": _effect(policy.aaguid_allow_list, policy.aaguid_allow_list_binding),
         "aaguidBlockList": _effect(policy.aaguid_block_list, block_binds),
-        "upstreamAaguids": Effect.NONE if upstream_aaguids is None else Effect.ADVISORY,
+        "upstreamAaguids": upstream,
     }
 
 
