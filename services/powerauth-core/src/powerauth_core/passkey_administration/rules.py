@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from powerauth_core.passkey_records.stored import Passkey
 from powerauth_core.passkeys import evaluation, keys
 from powerauth_core.passkeys.attestation.trust import Trust
+from powerauth_core.passkeys.ceremony import UPSTREAM_ALGORITHMS
 from powerauth_core.passkeys.classification import Classified, KnownList, classify
 from powerauth_core.passkeys.policy import MdsMode, Policy, Preference
 from powerauth_core.passkeys.refusals import CeremonyReason, PolicyCode
-
-_UPSTREAM_ALGORITHMS = frozenset({keys.ES256})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def _losses(old: Policy | None, new: Policy, passkey: Passkey) -> Iterator[str]:
         yield CeremonyReason.RP_ID
     if old is not None and extras.used_from in old.origins - new.origins:
         yield CeremonyReason.ORIGIN
-    algorithms = _UPSTREAM_ALGORITHMS if old is None else old.algorithms
+    algorithms = UPSTREAM_ALGORITHMS if old is None else old.algorithms
     if (extras.alg or keys.ES256) in algorithms - new.algorithms:
         yield CeremonyReason.ALGORITHM
     if _asks_more(old, new) and extras.uv is False:
