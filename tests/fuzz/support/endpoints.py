@@ -118,7 +118,7 @@ _PASSKEY = "/api/passkey"
 _BEGIN_PASSKEY = wrapped(applicationId=TEXT, displayName=TEXT)
 _MADE = _credential("clientDataJSON", "attestationObject")
 _SIGNED = _credential("clientDataJSON", "authenticatorData", "signature")
-_OWN_PASSKEY = f"{_PASSKEY}/{{activation_id}}"
+_OWN_PASSKEY = f"{_PASSKEY}/{{activationId}}"
 
 ENDPOINTS = (
     Endpoint("/pa/v3/status", ANYTHING),

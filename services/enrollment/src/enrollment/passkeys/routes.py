@@ -15,6 +15,17 @@ from servicekit.callers import parse_bearer
 from servicekit.edge.routing import LateRoute
 
 router = APIRouter(prefix="/api/passkey", tags=["Passkeys"], route_class=LateRoute)
+_NAMED = {
+    "parameters": [
+        {
+            "name": "activationId",
+            "in": "path",
+            "required": True,
+            "description": "a passkey of the access token's user",
+            "schema": {"type": "string", "minLength": 1},
+        }
+    ]
+}
 
 
 async def _browser(request: Request) -> Browser:
@@ -66,19 +77,19 @@ async def list_passkeys(request: Request) -> Response:
     return ok_response(await service.list_passkeys(enrollment_of(request).door, browser))
 
 
-@router.post("/{activation_id}/rename")
+@router.post("/{activationId}/rename", openapi_extra=_NAMED)
 @counting_failures
 async def rename_passkey(request: Request) -> Response:
     """Give one of them another name."""
     browser = await _browser(request)
-    await service.rename(enrollment_of(request).door, browser, request.path_params["activation_id"])
+    await service.rename(enrollment_of(request).door, browser, request.path_params["activationId"])
     return ok_response()
 
 
-@router.delete("/{activation_id}")
+@router.delete("/{activationId}", openapi_extra=_NAMED)
 @counting_failures
 async def remove_passkey(request: Request) -> Response:
     """Take one of them away."""
     browser = await _browser(request)
-    await service.remove(enrollment_of(request).door, browser, request.path_params["activation_id"])
+    await service.remove(enrollment_of(request).door, browser, request.path_params["activationId"])
     return ok_response()
