@@ -11,7 +11,7 @@ from powerauth_core.passkey_records.stored import Passkey
 from powerauth_core.passkeys import evaluation, keys
 from powerauth_core.passkeys.attestation.trust import Trust
 from powerauth_core.passkeys.ceremony import UPSTREAM_ALGORITHMS
-from powerauth_core.passkeys.classification import Classified, KnownList, classify
+from powerauth_core.passkeys.classification import Classified, KnownList
 from powerauth_core.passkeys.policy import MdsMode, Policy, Preference
 from powerauth_core.passkeys.refusals import CeremonyReason, PolicyCode
 
@@ -58,18 +58,12 @@ class Change:
 
     def type_of(self, passkey: Passkey) -> Classified:
         """The type of a passkey after the change."""
-        return type_of(passkey, self.after.known_synced)
+        return passkey.stored.classified(self.after.known_synced)
 
     def _loses(self, passkey: Passkey) -> str | None:
         if self.after.policy is None:
             return None
         return next(_losses(self.before.policy, self.after.policy, passkey), None)
-
-
-def type_of(passkey: Passkey, known_synced: KnownList) -> Classified:
-    """The type of a passkey by a list of today."""
-    stored = passkey.stored
-    return classify(stored.backup_eligible, stored.aaguid, stored.registered_at, known_synced)
 
 
 def _losses(old: Policy | None, new: Policy, passkey: Passkey) -> Iterator[str]:

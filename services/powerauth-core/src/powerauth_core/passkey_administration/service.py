@@ -8,7 +8,6 @@ from powerauth_contracts.enums import ActivationProtocol
 from powerauth_core.activations import administration, repository
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.kernel.errors import ActivationNotFound, InvalidApplication
-from powerauth_core.passkey_administration import rules
 from powerauth_core.passkey_administration.ports import Ports
 from powerauth_core.passkey_administration.rules import Side
 from powerauth_core.passkey_administration.statistics import Statistics
@@ -35,7 +34,7 @@ async def of_user(ports: Ports, user_id: str, scope: ApplicationIds) -> list[Sho
     found = await records.of_user(ports.database.fetch, ports.row_macs, user_id, scope)
     sides = {name: await _side(ports, name) for name in {one.application_id for one in found}}
     known = ports.fido_metadata.known_synced
-    return [Shown(one, rules.type_of(one, known), sides[one.application_id].blocked(one)) for one in found]
+    return [Shown(one, one.stored.classified(known), sides[one.application_id].blocked(one)) for one in found]
 
 
 async def remove(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from powerauth_contracts.enums import ActivationStatus
-from powerauth_core.passkey_administration.rules import Side, type_of
+from powerauth_core.passkey_administration.rules import Side
 from powerauth_core.passkey_records.stored import Passkey
 from powerauth_core.passkeys.attestation.trust import Trust
 from powerauth_core.passkeys.classification import Classified
@@ -46,7 +46,7 @@ class Statistics:
         for passkey in passkeys:
             extras = passkey.extras
             self.total += 1
-            self.types[type_of(passkey, self.side.known_synced)] += 1
+            self.types[passkey.stored.classified(self.side.known_synced)] += 1
             self.trust[extras.att_trust] += 1
             if _counts(self.models, extras.aaguid):
                 self.models[extras.aaguid] += 1

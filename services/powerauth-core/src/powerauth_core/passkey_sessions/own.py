@@ -17,7 +17,7 @@ from powerauth_core.passkey_records import reads
 from powerauth_core.passkey_records.stored import Passkey
 from powerauth_core.passkey_sessions.policies import policy_within
 from powerauth_core.passkey_sessions.ports import Ports
-from powerauth_core.passkeys import classification, evaluation
+from powerauth_core.passkeys import evaluation
 from powerauth_core.passkeys.classification import PasskeyType
 from powerauth_core.passkeys.refusals import PolicyCode
 from servicekit.database import fetch_within
@@ -58,9 +58,7 @@ async def list_own(ports: Ports, token: str) -> list[Own]:
 
 def type_of(ports: Ports, passkey: Passkey) -> PasskeyType:
     """Whether a passkey is synchronised, as far as is known today."""
-    stored = passkey.stored
-    known = ports.fido_metadata.known_synced
-    return classification.classify(stored.backup_eligible, stored.aaguid, stored.registered_at, known).type
+    return passkey.stored.classified(ports.fido_metadata.known_synced).type
 
 
 async def rename(ports: Ports, token: str, activation_id: str, name: str) -> None:

@@ -75,6 +75,10 @@ class StoredPasskey:
     anchor: str | None = None
     vouched: bool = False
 
+    def classified(self, known_synced: KnownList) -> Classified:
+        """Its type, by what was stored and a list of today."""
+        return classification.classify(self.backup_eligible, self.aaguid, self.registered_at, known_synced)
+
 
 def registration(policy: Policy, registered: Registered, facts: Facts) -> Accepted:
     """Judge a registration whose ceremony holds.
@@ -108,11 +112,8 @@ def sign_in(policy: Policy, passkey: StoredPasskey, backup_eligible: bool, facts
 
 def blocked_by(policy: Policy, passkey: StoredPasskey, known_synced: KnownList) -> PolicyCode | None:
     """What a policy would say to the next sign-in of a passkey; for lists and for the impact of a change."""
-    classified = classification.classify(
-        passkey.backup_eligible, passkey.aaguid, passkey.registered_at, known_synced
-    )
     try:
-        _check_stored(policy, passkey, classified)
+        _check_stored(policy, passkey, passkey.classified(known_synced))
     except PolicyRefused as refused:
         return refused.code
     return None
