@@ -16,7 +16,7 @@ import pytest
 
 from servicekit.authority import Authority
 from servicekit.serving import free_port
-from servicekit.testing import PATIENCE_SECONDS
+from servicekit.testing import PATIENCE_SECONDS, has_said
 
 HEALTHCHECK = Path(__file__).parents[3] / "deploy/images/healthcheck.py"
 PROGRAM = """
@@ -120,9 +120,7 @@ async def test_each_door_has_its_clients_and_paths_and_both_finish_together(serv
             for client, url in ((inside, f"{service.first}/first"), (outside, f"{service.second}/second"))
         ]
         assert service.process.stdout is not None
-        for _ in working:
-            while await service.process.stdout.readline() != b"working\n":
-                pass
+        await has_said(service.process.stdout, "working", len(working))
         service.process.terminate()
         assert [(await call).json() for call in working] == ["done", "done"]
         assert await service.process.wait() == 0

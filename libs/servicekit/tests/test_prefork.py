@@ -20,7 +20,7 @@ from servicekit.metrics import Family, exposition, merged
 from servicekit.prefork.board import CONTENT_BYTES, AnswerTooLong, Board, Question
 from servicekit.prefork.vitals import WholeService
 from servicekit.serving import bound_socket, free_port
-from servicekit.testing import PATIENCE_SECONDS
+from servicekit.testing import PATIENCE_SECONDS, has_said
 
 WORKERS = 3
 PROGRAM = """
@@ -156,9 +156,7 @@ async def test_the_service_finishes_its_requests_on_sigterm_and_ends_well() -> N
     async with _running() as service, httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         assert service.process.stdout is not None
         requests = [asyncio.create_task(client.get(f"{service.url}/slow")) for _ in range(2 * WORKERS)]
-        for _ in requests:
-            while await service.process.stdout.readline() != b"working\n":
-                pass
+        await has_said(service.process.stdout, "working", len(requests))
         service.process.terminate()
         assert {(await request).json() for request in requests} == {"done"}
         assert await service.process.wait() == 0

@@ -18,7 +18,7 @@ from servicekit.app import create_app
 from servicekit.errors import ErrorFamily
 from servicekit.serving import BackgroundServer, free_port, lifespan_of
 from servicekit.settings import ServiceSettings
-from servicekit.testing import PATIENCE_SECONDS
+from servicekit.testing import PATIENCE_SECONDS, has_said
 
 MakeApp = Callable[..., FastAPI]
 
@@ -156,7 +156,7 @@ async def test_a_process_is_ready_while_it_listens_and_finishes_its_requests_on_
     ):
         assert process.stdin is not None
         assert process.stdout is not None
-        await _said(process.stdout, "starting")
+        await has_said(process.stdout, "starting")
         assert (await client.get(f"{management}{path}/liveness")).status_code == 200
         assert (await client.get(f"{management}{path}/readiness")).status_code == 503
         process.stdin.write(b"go on\n")
@@ -165,14 +165,9 @@ async def test_a_process_is_ready_while_it_listens_and_finishes_its_requests_on_
         assert (await client.get(f"{url}{path}/liveness")).status_code == 200, "from the first moment"
         assert (await client.get(f"{url}{path}/readiness")).status_code != 200, "not here"
         request = asyncio.create_task(client.get(url + "/slow"))
-        await _said(process.stdout, "working")
+        await has_said(process.stdout, "working")
         process.send_signal(signal.SIGTERM)
         while (await client.get(f"{management}{path}/readiness")).status_code != 503:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         assert (await request).json() == "done"
         assert await process.wait() == 0
-
-
-async def _said(output: asyncio.StreamReader, word: str) -> None:
-    while (await output.readline()).decode().strip() != word:
-        pass

@@ -194,6 +194,21 @@ class _LastingDatabase(Database):
             self._idle.append(self)
 
 
+async def has_said(output: asyncio.StreamReader, word: str, times: int = 1) -> None:
+    """Wait until a program has said a word so often. What several of its processes say at once may run into
+    each other's lines.
+
+    :raises AssertionError: it ended before
+    :raises TimeoutError: it does not come
+    """
+    heard = 0
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while heard < times:
+            line = await output.readline()
+            assert line, f"ended without {word}"
+            heard += line.decode().count(word)
+
+
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
